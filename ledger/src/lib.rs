@@ -1,1 +1,19 @@
-//! Quorla: ledger.
+//! The deterministic heart of Quorla: commands in, state and events out.
+//!
+//! No I/O, clock, randomness, async or threads; time and random bits arrive inside commands. Equal entries give equal
+//! state, records, replies and hashes on every replica and in every run (I13).
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod batch;
+pub mod codec;
+pub mod command;
+pub mod defect;
+pub mod event;
+pub mod ids;
+pub mod limits;
+pub mod outcome;
+pub mod record;
+pub mod reply;
+pub mod spec;
+pub mod tables;
+pub mod units;

@@ -26,3 +26,8 @@ pub mod tables;
 pub mod units;
 
 pub use ledger::{Applied, Changes, CorruptRecord, Entry, Ledger, NodeView, Records, Signals, Tables};
+pub use batch::{Batch, BatchBuilder, BatchError};
+pub use command::Command;
+pub use defect::Defect;
+pub use event::Event;
+pub use reply::{Refusal, Rejection, Reply};

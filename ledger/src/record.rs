@@ -60,6 +60,8 @@ pub struct JobRecord {
     pub overtaken: u32,
     /// The node that is kept free for it.
     pub reserved: Option<NodeId>,
+    /// What was said when it was cancelled.
+    pub cancel_reason: Option<String>,
     /// Bytes of its specification and tails, for retention.
     pub kept_bytes: Bytes,
 }

@@ -8,12 +8,12 @@ use crate::{
     event::Event,
     ids::{JobId, NodeId},
     ledger::Records,
-    limits::{HEADS_SCANNED_MAX, LIVE_JOBS_MAX},
+    limits::{HEADS_SCANNED_MAX, LIVE_JOBS_MAX, Limit},
     outcome::StopCause,
     place::{Candidate, Wish, place},
     record::{JobRecord, JobState, Stored},
     reply::{Refusal, Reply},
-    spec::JobSpec,
+    spec::{JobSpec, check::within},
     tables,
     units::{Bytes, Millis},
 };
@@ -45,15 +45,17 @@ impl<R: Records> Transaction<'_, R> {
         self.accept(request, digest, &spec, bytes, seed, Some(job))
     }
 
-    pub(crate) fn cancel(&mut self, request: &Request, job: JobId) -> Outcome {
+    pub(crate) fn cancel(&mut self, request: &Request, job: JobId, reason: Option<String>) -> Outcome {
+        check_reason(reason.as_deref())?;
         let digest = request::digest("cancel", &job.0.to_be_bytes());
         if let Seen::Before(reply) = self.admit(request, &digest)? {
             return Ok(reply);
         }
-        let Some(record) = self.live_job(job) else {
+        let Some(mut record) = self.live_job(job) else {
             let ended = self.ended_job(job).ok_or(Refusal::JobIsUnknown)?;
             return Err(Refusal::JobHasEnded(ended.state));
         };
+        record.cancel_reason = reason;
         self.call_off(record, StopCause::Cancel);
         self.remember(request, digest, &Reply::Cancelled);
         Ok(Reply::Cancelled)
@@ -146,6 +148,12 @@ impl<R: Records> Transaction<'_, R> {
     }
 }
 
+/// Checks what was said with a cancellation.
+pub(crate) fn check_reason(reason: Option<&str>) -> Result<(), Refusal> {
+    let bytes = u64::try_from(reason.map_or(0, str::len)).expect("a length fits 64 bits");
+    within(Limit::ReasonBytes, bytes).map_err(Refusal::SpecIsInvalid)
+}
+
 impl JobRecord {
     fn fresh(request: &Request, spec: &JobSpec, seed: u64, now: Millis) -> Self {
         let state = match spec.not_before {
@@ -172,6 +180,7 @@ impl JobRecord {
             losses: 0,
             overtaken: 0,
             reserved: None,
+            cancel_reason: None,
             kept_bytes: Bytes(0),
         }
     }

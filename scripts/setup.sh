@@ -55,7 +55,7 @@ system_libclang() {
 wheel_libclang() { compgen -G "$tools/libclang/clang/native/libclang*.so*" >/dev/null; }
 
 need_libclang() {
-    [ -n "${LIBCLANG_PATH:-}" ] && return 0
+    [[ -n "${LIBCLANG_PATH:-}" && "$LIBCLANG_PATH" != "$tools"* ]] && return 0
     system_libclang || wheel_libclang && return 0
     if can_install; then
         refresh_packages
@@ -102,7 +102,8 @@ environment() {
     else
         echo 'export CC=gcc CXX=g++'
     fi
-    if [ -z "${LIBCLANG_PATH:-}" ] && ! system_libclang && wheel_libclang; then
+    # A shell that has sourced env.sh already carries our own LIBCLANG_PATH; only a foreign one is left to its owner.
+    if [[ "${LIBCLANG_PATH:-$tools}" == "$tools"* ]] && ! system_libclang && wheel_libclang; then
         echo "export LIBCLANG_PATH=\"$tools/libclang/clang/native\""
         echo "export BINDGEN_EXTRA_CLANG_ARGS=\"-I$(gcc -print-file-name=include)\""
     fi

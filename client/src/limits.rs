@@ -13,27 +13,27 @@ pub const STDIN_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of a job's name.
 pub const NAME_BYTES_MAX: usize = 128;
 /// Bytes of a queue's name.
-pub const QUEUE_BYTES_MAX: usize = 64;
+pub const QUEUE_BYTES_MAX: usize = 128;
 /// Words of a command, the program included.
 pub const COMMAND_WORDS_MAX: usize = 1024;
 /// Bytes of a command, all words together.
-pub const COMMAND_BYTES_MAX: usize = 128 * 1024;
+pub const COMMAND_BYTES_MAX: usize = 256 * 1024;
 /// Variables in a job's environment.
 pub const ENV_COUNT_MAX: usize = 256;
 /// Bytes of a job's environment, names and values together.
-pub const ENV_BYTES_MAX: usize = 64 * 1024;
+pub const ENV_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of a working directory's path.
 pub const WORKING_DIRECTORY_BYTES_MAX: usize = 4096;
 /// Labels that a user may put on a job.
 pub const LABELS_MAX: usize = 32;
 /// Bytes of one label's name.
-pub const LABEL_NAME_BYTES_MAX: usize = 64;
+pub const LABEL_NAME_BYTES_MAX: usize = 256;
 /// Bytes of one label's value.
 pub const LABEL_VALUE_BYTES_MAX: usize = 256;
 /// Label constraints of one job.
 pub const CONSTRAINTS_MAX: usize = 16;
 /// Values of one `in` constraint.
-pub const CONSTRAINT_VALUES_MAX: usize = 32;
+pub const CONSTRAINT_VALUES_MAX: usize = 64;
 /// The highest priority; the lowest is 0.
 pub const PRIORITY_MAX: u8 = 100;
 /// Attempts of one job.
@@ -42,20 +42,14 @@ pub const ATTEMPTS_MAX: u32 = 100;
 pub const RETRYABLE_EXIT_CODES_MAX: usize = 64;
 /// Jitter of a backoff, in percent of the delay.
 pub const JITTER_PERCENT_MAX: u8 = 100;
-/// The longest delay between two attempts.
-pub const BACKOFF_MS_MAX: u64 = 24 * 60 * 60 * 1000;
-/// The longest timeout of any kind, and the furthest `not_before` (30 days and a year).
-pub const TIMEOUT_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1000;
-/// How far ahead a job may be submitted.
-pub const NOT_BEFORE_AHEAD_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1000;
-/// The longest grace between the kill signal and SIGKILL.
-pub const KILL_GRACE_MS_MAX: u64 = 60 * 60 * 1000;
+/// The longest timeout, backoff or grace, and how far ahead a job may be submitted.
+pub const SPAN_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1000;
 /// Bytes kept of each output stream when a job does not say.
 pub const OUTPUT_TAIL_BYTES_DEFAULT: u32 = 8 * 1024;
 /// Bytes that may be kept of each output stream.
 pub const OUTPUT_TAIL_BYTES_MAX: u32 = 64 * 1024;
 /// Bytes of an idempotency key.
-pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
 /// Bytes of a reason given with a cancellation.
 pub const REASON_BYTES_MAX: usize = 256;
 

@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::retry::TryOutcome;
+
 /// Why a request was not done. The text of a code never changes; new codes are only added at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -148,6 +150,20 @@ impl ErrorBody {
     pub fn retry_after_ms(mut self, ms: u64) -> Self {
         self.retry_after_ms = Some(ms);
         self
+    }
+
+    /// What this means for the try that it answers.
+    #[must_use]
+    pub fn outcome(&self) -> TryOutcome<String> {
+        match self.code {
+            ErrorCode::NotLeader => TryOutcome::NotLeader { leader: self.leader.clone() },
+            ErrorCode::Overloaded | ErrorCode::NoQuorum => {
+                TryOutcome::NotNow { retry_after_ms: self.retry_after_ms }
+            }
+            ErrorCode::ShuttingDown => TryOutcome::NotLeader { leader: self.leader.clone() },
+            ErrorCode::OutcomeUnknown => TryOutcome::Unknown,
+            code => TryOutcome::Refused { settles_earlier_copies: code.settles_earlier_copies() },
+        }
     }
 
     /// Adds where the leader is.

@@ -74,7 +74,7 @@ pub struct Welcome {
 pub struct Submitted {
     /// The job's id; another than the one asked for when the idempotency key was known.
     pub job_id: JobId,
-    /// Whether the job had been accepted before.
+    /// Whether an idempotency key led to a job that was accepted before under another id.
     pub existing: bool,
 }
 

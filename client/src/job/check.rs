@@ -2,10 +2,10 @@
 
 use super::{Backoff, Constraint, JobRequest, LabelRule};
 use crate::limits::{
-    ATTEMPTS_MAX, BACKOFF_MS_MAX, COMMAND_BYTES_MAX, COMMAND_WORDS_MAX, CONSTRAINT_VALUES_MAX, CONSTRAINTS_MAX,
-    ENV_BYTES_MAX, ENV_COUNT_MAX, IDEMPOTENCY_KEY_BYTES_MAX, JITTER_PERCENT_MAX, KILL_GRACE_MS_MAX,
+    ATTEMPTS_MAX, COMMAND_BYTES_MAX, COMMAND_WORDS_MAX, CONSTRAINT_VALUES_MAX, CONSTRAINTS_MAX,
+    ENV_BYTES_MAX, ENV_COUNT_MAX, IDEMPOTENCY_KEY_BYTES_MAX, JITTER_PERCENT_MAX,
     LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, NAME_BYTES_MAX, OUTPUT_TAIL_BYTES_MAX, PRIORITY_MAX,
-    QUEUE_BYTES_MAX, RETRYABLE_EXIT_CODES_MAX, STDIN_BYTES_MAX, TIMEOUT_MS_MAX, WORKING_DIRECTORY_BYTES_MAX,
+    QUEUE_BYTES_MAX, RETRYABLE_EXIT_CODES_MAX, STDIN_BYTES_MAX, SPAN_MS_MAX, WORKING_DIRECTORY_BYTES_MAX,
 };
 use crate::refusal::{ErrorBody, ErrorCode};
 
@@ -24,7 +24,7 @@ impl JobRequest {
         self.check_constraints()?;
         self.check_policy()?;
         at_most("stdin bytes", self.stdin.len(), STDIN_BYTES_MAX)?;
-        at_most_u64("kill_grace_ms", self.kill_grace_ms, KILL_GRACE_MS_MAX)?;
+        at_most_u64("kill_grace_ms", self.kill_grace_ms, SPAN_MS_MAX)?;
         at_most_u64("output_tail_bytes", self.output_tail_bytes.into(), OUTPUT_TAIL_BYTES_MAX.into())
     }
 
@@ -91,10 +91,10 @@ impl JobRequest {
         at_most_u64("retry.jitter_percent", self.retry.jitter_percent.into(), JITTER_PERCENT_MAX.into())?;
         at_most("retry.retryable_exit_codes", self.retry.retryable_exit_codes.len(), RETRYABLE_EXIT_CODES_MAX)?;
         match self.retry.backoff {
-            Backoff::Fixed { delay_ms } => at_most_u64("retry.backoff.delay_ms", delay_ms, BACKOFF_MS_MAX)?,
+            Backoff::Fixed { delay_ms } => at_most_u64("retry.backoff.delay_ms", delay_ms, SPAN_MS_MAX)?,
             Backoff::Exponential { base_ms, delay_ms_max } => {
-                at_most_u64("retry.backoff.base_ms", base_ms, BACKOFF_MS_MAX)?;
-                at_most_u64("retry.backoff.delay_ms_max", delay_ms_max, BACKOFF_MS_MAX)?;
+                at_most_u64("retry.backoff.base_ms", base_ms, SPAN_MS_MAX)?;
+                at_most_u64("retry.backoff.delay_ms_max", delay_ms_max, SPAN_MS_MAX)?;
             }
         }
         let timeouts = [
@@ -102,7 +102,7 @@ impl JobRequest {
             ("timeouts.attempt_ms", self.timeouts.attempt_ms),
             ("timeouts.job_ms", self.timeouts.job_ms),
         ];
-        timeouts.into_iter().try_for_each(|(name, ms)| at_most_u64(name, ms.unwrap_or(0), TIMEOUT_MS_MAX))
+        timeouts.into_iter().try_for_each(|(name, ms)| at_most_u64(name, ms.unwrap_or(0), SPAN_MS_MAX))
     }
 }
 
@@ -174,7 +174,7 @@ mod tests {
         check(limit, "priority", |job| job.priority = 101);
         check(limit, "retry.attempts_max", |job| job.retry.attempts_max = ATTEMPTS_MAX + 1);
         check(limit, "output_tail_bytes", |job| job.output_tail_bytes = OUTPUT_TAIL_BYTES_MAX + 1);
-        check(limit, "idempotency_key", |job| job.idempotency_key = Some("k".repeat(129)));
+        check(limit, "idempotency_key", |job| job.idempotency_key = Some("k".repeat(IDEMPOTENCY_KEY_BYTES_MAX + 1)));
         check(limit, "timeouts.job_ms", |job| job.timeouts.job_ms = Some(u64::MAX));
     }
 

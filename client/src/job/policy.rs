@@ -24,14 +24,14 @@ impl Default for Resources {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetryPolicy {
-    /// Attempts in all, 1 to 100. Default: 1.
+    /// Attempts that may fail, 1 to 100; those lost with their node do not count. Default: 1.
     pub attempts_max: u32,
     /// The delay between two attempts. Default: exponential from 1 s to 60 s.
     pub backoff: Backoff,
-    /// Up to so many percent of the delay are added at random. Default: 20.
+    /// The delay varies at random by up to so many percent of it. Default: 20.
     pub jitter_percent: u8,
     /// Exit codes that are worth another attempt. Default: none named, which means every failure is.
-    pub retryable_exit_codes: Vec<i32>,
+    pub retryable_exit_codes: Vec<u8>,
 }
 
 impl Default for RetryPolicy {
@@ -68,7 +68,7 @@ impl Default for Backoff {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Timeouts {
-    /// From becoming queued to its first attempt.
+    /// Waiting in the queue, each time that it is queued.
     pub queue_ms: Option<u64>,
     /// Of each attempt, from its assignment.
     pub attempt_ms: Option<u64>,

@@ -189,7 +189,9 @@ pub struct JobView {
     pub ended_ms: Option<u64>,
     /// The node of its latest attempt.
     pub node: Option<String>,
-    /// Every attempt, oldest first.
+    /// How many attempts it had.
+    pub attempts_total: u32,
+    /// The latest attempts, oldest first.
     pub attempts: Vec<AttemptView>,
 }
 

@@ -17,6 +17,7 @@ use crate::{
 pub const COMMAND_VERSION: u8 = 1;
 
 /// One change to the ledger.
+#[expect(clippy::large_enum_variant, reason = "submits are the common case; boxing them would cost an allocation each")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Names the cluster; the first command of its life.
@@ -58,6 +59,8 @@ pub enum Command {
         request: Request,
         /// The job.
         job: JobId,
+        /// Why, for its history; at most [`crate::limits::Limit::ReasonBytes`].
+        reason: Option<String>,
     },
     /// Gives a queued job to a node, as the planner of the leader found best.
     Assign(Assign),

@@ -62,8 +62,11 @@ pub enum Reply {
         /// What it has.
         actual: ChainHash,
     },
-    /// The content hash is being computed.
-    ContentHashMarked,
+    /// The content hash as of this index is being computed.
+    ContentHashMarked {
+        /// The index of the entry.
+        index: u64,
+    },
     /// Nothing changed.
     Refused(Refusal),
 }
@@ -86,6 +89,10 @@ pub enum Refusal {
     CommandIsUndecodable,
     /// The cluster was founded before.
     ClusterIsFounded,
+    /// This entry admitted another storage: Raft ids are indices, one entry gives one. To be proposed again.
+    EntryAdmittedAnother,
+    /// Another node admitted this storage.
+    StorageIsTaken,
     /// Too many storages were ever admitted.
     StoragesAreExhausted,
     /// The specification breaks a rule that needs no state.

@@ -9,9 +9,13 @@ use std::collections::BTreeMap;
 use quorla_ledger::{
     defect::Defect,
     ids::{Epoch, Fence, NodeId},
+    ledger::NodeView,
 };
 
-use crate::messages::{Desired, Listed, Order, Stop};
+use crate::{
+    digest::HeldDigest,
+    messages::{Desired, Listed, Order, Stop},
+};
 
 /// A message to one agent. For a start the caller adds the specification, or skips it when the job has ended since.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +95,7 @@ impl Dispatch {
             && link.epoch == epoch
             && !self.defect.is(Defect::DispatchNeverSentAgain)
         {
-            fences.iter().for_each(|fence| drop(link.sent.remove(fence)));
+            link.sent.retain(|fence, _| !fences.contains(fence));
         }
     }
 
@@ -104,6 +108,18 @@ impl Dispatch {
             None => Vec::new(),
         }
     }
+}
+
+/// What the ledger assigned to a node, by fence: what dispatch settles and digests are compared with.
+pub fn listed(node: &NodeView<'_>) -> Vec<Listed> {
+    let stopping = node.stopping();
+    let listed = |(fence, job): (&Fence, &_)| Listed { job: *job, fence: *fence, stop: stopping.get(fence).copied() };
+    node.held().iter().map(listed).collect()
+}
+
+/// The digest that a renewal has when its agent holds exactly these.
+pub fn digest_of(attempts: &[Listed]) -> HeldDigest {
+    HeldDigest::of(attempts.iter().map(|listed| (listed.fence, listed.stop.is_some())))
 }
 
 impl Link {

@@ -9,3 +9,4 @@ pub mod dispatch;
 pub mod holdings;
 pub mod lease;
 pub mod messages;
+pub mod planning;

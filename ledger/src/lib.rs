@@ -4,16 +4,25 @@
 //! state, records, replies and hashes on every replica and in every run (I13).
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod apply;
 pub mod batch;
 pub mod codec;
 pub mod command;
 pub mod defect;
 pub mod event;
+pub mod explain;
+mod hot;
 pub mod ids;
+pub mod ledger;
 pub mod limits;
+pub mod memory;
 pub mod outcome;
+mod place;
+mod plan;
 pub mod record;
 pub mod reply;
 pub mod spec;
 pub mod tables;
 pub mod units;
+
+pub use ledger::{Applied, Changes, CorruptRecord, Entry, Ledger, NodeView, Records, Signals, Tables};

@@ -95,9 +95,9 @@ pub const OVERTAKINGS_MAX: u32 = 16;
 /// Queue heads that one refill or fast path looks at.
 pub const HEADS_SCANNED_MAX: usize = 64;
 /// Timers that one `FireTimers` fires at the most.
-pub const TIMERS_FIRED_MAX: u32 = 256;
-/// Records that one expiry command removes at the most; a job counts for six.
-pub const EXPIRED_JOBS_MAX: usize = 128;
+pub const TIMERS_FIRED_MAX: u32 = 240;
+/// Ended jobs that one expiry command removes at the most; each has up to twenty records.
+pub const EXPIRED_JOBS_MAX: usize = 48;
 /// Requests or event pages that one expiry command removes at the most.
 pub const EXPIRED_RECORDS_MAX: usize = 480;
 /// Commands in one batch.
@@ -106,6 +106,8 @@ pub const BATCH_COMMANDS_MAX: usize = 256;
 pub const COMMAND_BYTES_MAX: usize = 2 * 1_024 * 1_024;
 /// Bytes of one batch's payload: natural batching stops at 128 KiB, a single large command may exceed that.
 pub const BATCH_BYTES_MAX: usize = COMMAND_BYTES_MAX + 256 * 1_024;
+/// Records that one command may put or remove, by construction of the other bounds (R8); asserted after each.
+pub const RECORDS_TOUCHED_MAX: usize = 1_024;
 /// Entries between two links of the hash chain that are kept for `AssertHash`.
 pub const HASH_KEPT_EVERY: u64 = 512;
 /// How long a request id is remembered (R10).

@@ -8,7 +8,7 @@ use crate::{
     ids::{BootId, ChainHash, ClusterId, Epoch, Fence, JobId, NodeId, NodeKey, Principal, RaftId, StorageId},
     outcome::{AttemptEnd, Deadline, Failure, StopCause},
     reply::Reply,
-    spec::{Demand, JobSpec, Resources, RetryPolicy, Timeouts},
+    spec::{Demand, Resources, RetryPolicy, Timeouts},
     units::{Bytes, Millis},
 };
 
@@ -60,6 +60,8 @@ pub struct JobRecord {
     pub overtaken: u32,
     /// The node that is kept free for it.
     pub reserved: Option<NodeId>,
+    /// Bytes of its specification and tails, for retention.
+    pub kept_bytes: Bytes,
 }
 
 /// Where a job stands; each state carries exactly what is valid in it.
@@ -262,9 +264,6 @@ pub struct MetaRecord {
     /// The chain, up to and including this entry.
     pub chain: ChainHash,
 }
-
-/// A job's specification as stored: the canonical encoding.
-pub type SpecRecord = JobSpec;
 
 impl JobState {
     /// Whether nothing follows any more.

@@ -86,6 +86,10 @@ pub enum Refusal {
     CommandIsUndecodable,
     /// The cluster was founded before.
     ClusterIsFounded,
+    /// This entry admitted another storage: Raft ids are indices, one entry gives one. To be proposed again.
+    EntryAdmittedAnother,
+    /// Another node admitted this storage.
+    StorageIsTaken,
     /// Too many storages were ever admitted.
     StoragesAreExhausted,
     /// The specification breaks a rule that needs no state.

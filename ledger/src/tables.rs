@@ -23,7 +23,7 @@ pub enum Table {
     Ended = b'F',
     /// Nothing, by (end time, job id): what retention walks.
     EndedAt = b'D',
-    /// [`crate::record::SpecRecord`] by job id.
+    /// [`crate::spec::JobSpec`] by job id.
     Specs = b'P',
     /// Nothing, by (random part, time) of the job id: what prefixes are looked up in.
     ShortIds = b'I',

@@ -25,7 +25,7 @@ mod writer;
 
 use cache::Cache;
 pub(crate) use database::quiet as quiet_options;
-pub use database::{LogDatabase, LogDatabaseError};
+pub(crate) use database::{LogDatabase, LogDatabaseError};
 pub(crate) use record::{decode_record, encode_record};
 pub(crate) use writer::Job;
 

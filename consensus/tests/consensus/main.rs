@@ -1,5 +1,5 @@
 //! The group as a whole: storage conformance, clusters over a faulty network, restarts, snapshots, crashes.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, unreachable_pub)]
 
 mod cluster;
 mod commands;

@@ -127,10 +127,9 @@ impl Actor for Agent {
         let (bell, mut tasks) = (Bell::default(), JoinSet::new());
         let boot = (arguments.settings.draw_boot_id)();
         let (holdings, outputs) = Holdings::begin(arguments.settings.lease, boot, arguments.replica.boot_time());
-        let ring = { move |agent: &ActorRef<AgentMessage>| agent.cast(AgentMessage::Look).is_ok() };
-        let agent = myself.clone();
-        tasks.spawn(bell.clone().watch(Arc::clone(&arguments.replica), move || ring(&agent)));
-        tasks.spawn(keeper::keep(myself.clone(), Arc::clone(&arguments.replica), arguments.seats.clone(), arguments.settings.key));
+        let (agent, replica) = (myself.clone(), Arc::clone(&arguments.replica));
+        tasks.spawn(bell.clone().watch(Arc::clone(&replica), move || agent.cast(AgentMessage::Look).is_ok()));
+        tasks.spawn(keeper::keep(myself.clone(), replica, arguments.seats.clone(), arguments.settings.key));
         let (link, executors, draining) = (None, BTreeMap::new(), None);
         let mut state = AgentState { arguments, bell, tasks, holdings, link, executors, draining };
         state.perform(&myself, outputs);
@@ -281,7 +280,11 @@ impl AgentState {
         ::metrics::gauge!(metrics::ATTEMPTS_RUNNING).set(f64::from(running));
     }
 
+    /// Asks for an epoch, unless attempts of an Agent before this one are still being killed: it is asked for again.
     fn register(&mut self, myself: &ActorRef<AgentMessage>, boot: BootId) {
+        if self.arguments.kind.running() > 0 {
+            return;
+        }
         let AgentSettings { key, name, capacity, labels, .. } = self.arguments.settings.clone();
         let registration = RegisterNode { key, name, capacity, labels, boot, command_version: COMMAND_VERSION };
         let command = encode_command(&Command::RegisterNode(registration));

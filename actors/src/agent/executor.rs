@@ -20,7 +20,6 @@ use crate::{
     kind::{Attempt, Killer},
     messages::Order,
     metrics,
-    tasks::reap,
 };
 
 /// Between two looks whether a killed attempt is gone.
@@ -98,7 +97,12 @@ impl Actor for Executor {
                 state.agent.cast(AgentMessage::Exited { fence, end, tails })?;
                 myself.stop(None);
             }
-            ExecutorMessage::Reap => reap(&mut state.waiting)?,
+            ExecutorMessage::Reap => {
+                // The message comes from within the task: it ends right after.
+                if let Some(ended) = state.waiting.join_next().await {
+                    ended.map_err(|error| -> ActorProcessingErr { Box::new(error) })?;
+                }
+            }
         }
         Ok(())
     }

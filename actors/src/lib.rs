@@ -1,1 +1,5 @@
 //! Quorla: actors.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod process;

@@ -11,6 +11,7 @@
 //! `no_new_privs`, so that none can become another user's.
 
 mod attempts;
+mod fresh;
 mod launch;
 mod link;
 mod orphans;
@@ -306,12 +307,18 @@ impl Warden {
         }
         let now_ms = (self.boot_ms)();
         let orphans = &self.orphans;
-        for (ended, directory) in self.attempts.close(now_ms, |fence| orphans.has(fence)) {
+        let closed = self.attempts.close(now_ms, |fence| orphans.has(fence));
+        for (mut ended, directory) in closed {
+            let left = directory.and_then(|directory| self.launcher.fresh.give_back(directory));
+            ended.directory_left = left.is_some();
             self.link.queue(&Notice::Ended(ended));
             self.directories_left
-                .extend(directory.filter(|_| self.phase == Phase::Leaving));
+                .extend(left.filter(|_| self.phase == Phase::Leaving));
         }
-        let unfinished = doomed || everything || !self.attempts.closing.is_empty();
+        let unfinished = doomed
+            || everything
+            || self.orphans.any_undecided()
+            || !self.attempts.closing.is_empty();
         self.hunt_at_ms = unfinished.then(|| now_ms + HUNT_MS);
     }
 
@@ -319,7 +326,8 @@ impl Warden {
         self.attempts.any() || self.orphans.any()
     }
 
-    fn remove_directories(&self) {
+    fn remove_directories(&mut self) {
+        self.launcher.fresh.remove_spares();
         for directory in &self.directories_left {
             let path = Path::new(OsStr::from_bytes(directory.to_bytes()));
             if let Err(error) = std::fs::remove_dir_all(path) {

@@ -75,9 +75,19 @@ impl Setting {
         self.run(shell(script)).await
     }
 
+    /// Working directories that are there, the empty spares of the warden aside.
     pub(crate) fn fresh_directories(&self) -> usize {
-        std::fs::read_dir(self.scratch.join("fresh"))
+        let there = std::fs::read_dir(self.scratch.join("fresh"))
             .unwrap()
+            .flatten();
+        there
+            .filter(|entry| {
+                !entry
+                    .file_name()
+                    .to_str()
+                    .unwrap()
+                    .starts_with("attempt-spare-")
+            })
             .count()
     }
 }

@@ -111,6 +111,24 @@ async fn a_fresh_directory_is_private_and_removed_with_what_is_in_it() {
 }
 
 #[tokio::test]
+async fn a_reused_directory_is_as_a_new_one() {
+    let setting = setting().await;
+    let _ = setting.run_script("chmod 777 .").await;
+    let _ = setting
+        .run_script("mv \"$HOME\" \"$HOME-moved\"; ln -s /etc \"$HOME\"")
+        .await;
+    for _ in 0..3 {
+        let seen = text(
+            &setting
+                .run_script("stat -c '%a %F' .; ls -A | wc -l")
+                .await
+                .stdout,
+        );
+        assert_eq!(seen, "700 directory\n0\n");
+    }
+}
+
+#[tokio::test]
 async fn a_named_directory_is_used_and_kept() {
     let setting = setting().await;
     let directory = setting.scratch.join("mine");

@@ -130,6 +130,7 @@ impl Attempts {
     /// that could be the owner does.
     pub(super) fn is_alive(&self, owner: Owner) -> bool {
         match owner {
+            Owner::Undecided(_) => true,
             Owner::Attempt(fence) => self.pids.contains_key(&fence),
             Owner::AnyUpTo(sequence) => self
                 .running
@@ -158,28 +159,19 @@ impl Attempts {
     }
 }
 
-/// What to tell the node, and the fresh directory when it could not be removed because it is not empty.
+/// What to tell the node, and the fresh directory to take back.
 pub(super) type Report = (Ended, Option<CString>);
 
 impl Closing {
     fn report(&mut self) -> Report {
-        let left = self.running.fresh_directory.take().filter(|directory| {
-            !matches!(
-                rustix::fs::rmdir(directory.as_c_str()),
-                Ok(()) | Err(rustix::io::Errno::NOENT)
-            )
-        });
         let (fence, boot_ms) = (self.running.fence, self.ended_ms);
-        let directory_left = left.is_some();
-        (
-            Ended {
-                fence,
-                end: self.end,
-                usage: self.usage,
-                boot_ms,
-                directory_left,
-            },
-            left,
-        )
+        let ended = Ended {
+            fence,
+            end: self.end,
+            usage: self.usage,
+            boot_ms,
+            directory_left: false,
+        };
+        (ended, self.running.fresh_directory.take())
     }
 }

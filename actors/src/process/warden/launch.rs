@@ -1,12 +1,12 @@
 //! From a spawn request to a running child: the directory, the paths to try, the limits.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::Mode;
 use rustix::process::{Pid, Resource, Rlimit};
 
+use super::fresh::FreshDirectories;
 use super::{End, FDS_PER_SPAWN, Spawn, Stage};
 use crate::process::spec::OPEN_FILES_SOFT;
 use crate::process::sys::{self, Slots};
@@ -18,6 +18,7 @@ pub(super) struct Launched {
 }
 
 pub(super) struct Launcher {
+    pub(super) fresh: FreshDirectories,
     slots: Slots,
     warden: Pid,
     no_new_privileges: bool,
@@ -26,6 +27,7 @@ pub(super) struct Launcher {
 impl Launcher {
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self {
+            fresh: FreshDirectories::default(),
             slots: Slots::new()?,
             warden: rustix::process::getpid(),
             no_new_privileges: !rustix::process::geteuid().is_root(),
@@ -55,17 +57,31 @@ impl Launcher {
             no_new_privileges: self.no_new_privileges,
             warden: self.warden,
         };
-        match make_directory(spawn.fresh, &directory)
-            .and_then(|()| fork(&launch, &self.slots, slot))
-        {
+        let made = if spawn.fresh {
+            self.fresh.make(&directory)
+        } else {
+            Ok(())
+        };
+        let forked = match made {
+            Ok(()) => sys::fork(&launch, &self.slots, slot).map_err(|error| (Stage::Fork, error)),
+            Err(error) => Err((Stage::MakeDirectory, error.into())),
+        };
+        let fresh_directory = spawn.fresh.then_some(directory);
+        match forked {
             Ok(pid) => Ok(Launched {
                 pid,
                 slot,
-                fresh_directory: spawn.fresh.then_some(directory),
+                fresh_directory,
             }),
-            Err(end) => {
+            Err((stage, error)) => {
                 self.slots.release(slot);
-                Err(end)
+                if let (Stage::Fork, Some(directory)) = (stage, fresh_directory) {
+                    self.fresh.give_back(directory);
+                }
+                Err(End::Failed {
+                    stage,
+                    errno: error.raw_os_error().unwrap_or(libc::EAGAIN),
+                })
             }
         }
     }
@@ -74,26 +90,6 @@ impl Launcher {
     pub(super) fn release(&mut self, slot: u32) -> Option<(Stage, i32)> {
         self.slots.release(slot)
     }
-}
-
-fn make_directory(fresh: bool, directory: &CStr) -> Result<(), End> {
-    if !fresh {
-        return Ok(());
-    }
-    rustix::fs::mkdir(directory, Mode::RWXU).map_err(|error| End::Failed {
-        stage: Stage::MakeDirectory,
-        errno: error.raw_os_error(),
-    })
-}
-
-fn fork(launch: &sys::Launch, slots: &Slots, slot: u32) -> Result<Pid, End> {
-    sys::fork(launch, slots, slot).map_err(|error| {
-        let _ = rustix::fs::rmdir(launch.directory); // Only an empty one goes, and a fresh one is empty.
-        End::Failed {
-            stage: Stage::Fork,
-            errno: error.raw_os_error().unwrap_or(libc::EAGAIN),
-        }
-    })
 }
 
 /// The paths at which the program may be: itself when it holds a slash, else one for each entry of the PATH that

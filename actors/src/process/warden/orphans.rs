@@ -16,9 +16,15 @@ use crate::process::environment::FENCE;
 pub(super) enum Owner {
     /// The attempt with this fence.
     Attempt(u64),
-    /// Any of the attempts started so far.
+    /// Any of the attempts that this many starts have made.
     AnyUpTo(u64),
+    /// Not known yet: looked at this often.
+    Undecided(u8),
 }
+
+/// How often a process without a trace is looked at before it counts as one: in the middle of an exec, the kernel
+/// shows no environment for a moment.
+const LOOKS_MAX: u8 = 3;
 
 struct Orphan {
     owner: Owner,
@@ -39,32 +45,39 @@ impl Orphans {
         }
     }
 
-    /// Takes note of children that the warden has been given since.
+    /// Takes note of children that the warden has been given since, and looks again at undecided ones.
     pub(super) fn refresh(&mut self, attempts: &Attempts) {
         for pid in self.children.list() {
-            if !attempts.is_main(pid) && !self.adopted.contains_key(&pid) {
-                let orphan = self.recognise(pid, attempts);
+            let looks = match self.adopted.get(&pid).map(|orphan| orphan.owner) {
+                None => 0,
+                Some(Owner::Undecided(looks)) => looks,
+                Some(_) => continue,
+            };
+            if !attempts.is_main(pid) {
+                let orphan = self.recognise(pid, looks, attempts);
                 self.adopted.insert(pid, orphan);
             }
         }
     }
 
-    fn recognise(&self, pid: Pid, attempts: &Attempts) -> Orphan {
+    fn recognise(&self, pid: Pid, looks: u8, attempts: &Attempts) -> Orphan {
         let session = groups(pid).map(|(_, session)| session);
-        let sibling = |session| {
-            self.adopted
-                .values()
-                .find(|orphan| orphan.session == Some(session))
+        let fence = session.and_then(|session| attempts.by_session(session));
+        let fence = fence.or_else(|| fence_in_environment(pid));
+        let owner = match fence.or_else(|| self.fence_of_sibling(session?)) {
+            Some(fence) => Owner::Attempt(fence),
+            None if is_changing(pid) => Owner::Undecided(looks),
+            None if looks < LOOKS_MAX => Owner::Undecided(looks + 1),
+            None => Owner::AnyUpTo(attempts.started),
         };
-        let fence = session
-            .and_then(|session| attempts.by_session(session))
-            .or_else(|| fence_in_environment(pid))
-            .map(Owner::Attempt);
-        let owner = fence.or_else(|| session.and_then(sibling).map(|orphan| orphan.owner));
-        Orphan {
-            owner: owner.unwrap_or(Owner::AnyUpTo(attempts.started)),
-            session,
-        }
+        Orphan { owner, session }
+    }
+
+    fn fence_of_sibling(&self, session: Pid) -> Option<u64> {
+        self.adopted.values().find_map(|orphan| match orphan.owner {
+            Owner::Attempt(fence) if orphan.session == Some(session) => Some(fence),
+            _ => None,
+        })
     }
 
     pub(super) fn owners(&self) -> impl Iterator<Item = (Pid, Owner)> {
@@ -88,10 +101,19 @@ impl Orphans {
         self.adopted.remove(&pid);
     }
 
+    /// Whether a process is, or may turn out to be, one of this attempt.
     pub(super) fn has(&self, fence: u64) -> bool {
+        self.adopted.values().any(|orphan| match orphan.owner {
+            Owner::Attempt(owner) => owner == fence,
+            Owner::Undecided(_) => true,
+            Owner::AnyUpTo(_) => false,
+        })
+    }
+
+    pub(super) fn any_undecided(&self) -> bool {
         self.adopted
             .values()
-            .any(|orphan| orphan.owner == Owner::Attempt(fence))
+            .any(|orphan| matches!(orphan.owner, Owner::Undecided(_)))
     }
 
     pub(super) fn any(&self) -> bool {
@@ -107,4 +129,10 @@ fn fence_in_environment(pid: Pid) -> Option<u64> {
             .strip_prefix(b"=")?;
         std::str::from_utf8(value).ok()?.parse().ok()
     })
+}
+
+/// Whether the process is in the middle of an exec or dead: then it has no arguments either.
+fn is_changing(pid: Pid) -> bool {
+    std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero()))
+        .is_ok_and(|bytes| bytes.is_empty())
 }

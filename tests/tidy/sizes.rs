@@ -62,9 +62,20 @@ fn lines_of_function(tokens: &[Token]) -> Option<usize> {
     None
 }
 
-/// `Array<{ N }>` in a signature is no body.
+/// `Array<{ N }>` in a signature is no body; the brace after `where A: B,` is one.
 fn is_const_argument(tokens: &[Token], index: usize) -> bool {
-    tokens[index - 1].text == "<" || tokens[index - 1].text == ","
+    let opens_here = matches!(tokens[index - 1].text.as_str(), "<" | ",");
+    let mut depth = 0_usize;
+    let closes = tokens[index..].iter().position(|token| {
+        match token.text.as_str() {
+            "{" => depth += 1,
+            "}" => depth -= 1,
+            _ => {}
+        }
+        depth == 0
+    });
+    let after = closes.and_then(|length| tokens.get(index + length + 1));
+    opens_here && after.is_some_and(|token| matches!(token.text.as_str(), ">" | ","))
 }
 
 #[cfg(test)]
@@ -116,6 +127,16 @@ mod tests {
             "impl A {{\n{}\n{}}}\n",
             function("fn short()", 3),
             function("fn long()", 80)
+        );
+        assert_eq!(long_functions(&text), 1);
+    }
+
+    #[test]
+    fn a_where_clause_that_ends_in_a_comma_hides_nothing() {
+        let text = format!(
+            "{}\n{}",
+            function("fn a<T>() where T: B,", 3),
+            function("fn c<T>() where T: B,", 80)
         );
         assert_eq!(long_functions(&text), 1);
     }

@@ -2,6 +2,7 @@
 
 use super::findings::Finding;
 use super::source::Source;
+use super::tokens::Token;
 
 /// Token sequences, and what to do instead.
 const BANNED: &[(&[&str], &str)] = &[
@@ -32,12 +33,21 @@ pub(super) fn no_word_is_banned(source: &Source) -> Vec<Finding> {
     BANNED.iter().flat_map(found).collect()
 }
 
-/// An import says what it brings.
+/// An import says what it brings. Tests at the end of a file may take all of that file, which the reader has before them.
 pub(super) fn imports_are_named(source: &Source) -> Vec<Finding> {
+    let takes_own_file = |import: &[Token]| {
+        import[0].in_tests
+            && import
+                .iter()
+                .map(|token| &token.text)
+                .eq(["super", "::", "*"])
+    };
+    let is_glob =
+        |import: &[Token]| import.iter().any(|token| token.text == "*") && !takes_own_file(import);
     let globs = source
         .imports()
         .into_iter()
-        .filter(|(_, import)| import.iter().any(|token| token.text == "*"));
+        .filter(|(_, import)| is_glob(import));
     globs
         .map(|(index, _)| {
             source.finding(
@@ -104,6 +114,17 @@ mod tests {
             assert_eq!(imports_are_named(&source(text)).len(), 1, "{text}");
         }
         assert!(imports_are_named(&source("use a::{b, c}; fn f() { d * e }")).is_empty());
+    }
+
+    #[test]
+    fn tests_may_take_all_of_their_own_file() {
+        let found = |text| imports_are_named(&source(text)).len();
+        assert_eq!(found("#[cfg(test)] mod tests { use super::*; }"), 0);
+        assert_eq!(
+            found("#[cfg(test)] mod tests { use super::super::*; use proptest::prelude::*; }"),
+            2
+        );
+        assert_eq!(found("mod inner { use super::*; }"), 1);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use quorla_consensus::Clock;
 use rustix::time::{ClockId, clock_gettime};
 
 /// The machine's clocks, read directly.
@@ -26,6 +27,16 @@ impl SystemClock {
     /// The same as [`SystemClock::boot_ms`], as a duration.
     pub fn since_boot(&self) -> Duration {
         Duration::from_millis(self.boot_ms())
+    }
+}
+
+impl Clock for SystemClock {
+    fn wall_ms(&self) -> u64 {
+        Self::wall_ms(self)
+    }
+
+    fn boot_ms(&self) -> u64 {
+        Self::boot_ms(self)
     }
 }
 

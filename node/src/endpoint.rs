@@ -35,11 +35,10 @@ use pool::Pool;
 use refusal::RefusalLog;
 use tls::Tls;
 
-pub use clients::{ClientConnection, ClientStream};
+pub use clients::{ClientConnection, ClientStreamError, ReplyWriter, RequestReader};
 pub use error::{DialError, EndpointError};
 pub use refusal::Refusal;
 pub use routes::{GOSSIP_CHANNEL, GossipMessage, LINK_CHANNEL, NodeStream, RawStream, Routes};
-pub use tls::{CLIENT_ALPN, NODE_ALPN};
 
 /// Handshakes in progress at once; more are refused.
 const HANDSHAKES_MAX: usize = 256;
@@ -123,7 +122,6 @@ struct Limits {
     handshakes: Arc<Semaphore>,
     nodes: Arc<Semaphore>,
     clients: Arc<Semaphore>,
-    client_streams_max: VarInt,
 }
 
 impl Endpoint {
@@ -156,7 +154,7 @@ impl Endpoint {
             own,
             routes,
             pool: Pool::default(),
-            limits: Limits::new(&settings)?,
+            limits: Limits::new(&settings),
             refusals: RefusalLog::default(),
             tasks: TaskTracker::new(),
         });
@@ -230,15 +228,14 @@ impl Endpoint {
 }
 
 impl Limits {
-    fn new(settings: &EndpointSettings) -> Result<Self, EndpointError> {
+    fn new(settings: &EndpointSettings) -> Self {
         let clients = usize::try_from(settings.client_connections_max)
             .unwrap_or(Semaphore::MAX_PERMITS)
             .min(Semaphore::MAX_PERMITS);
-        Ok(Self {
+        Self {
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
             nodes: Arc::new(Semaphore::new(NODE_CONNECTIONS_MAX)),
             clients: Arc::new(Semaphore::new(clients)),
-            client_streams_max: VarInt::from_u32(settings.client_streams_max),
-        })
+        }
     }
 }

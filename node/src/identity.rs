@@ -14,7 +14,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-pub use authority::{Authority, CA_LIFE_DAYS, CERTIFICATE_LIFE_DAYS, NODE_SERVER_NAME};
+pub use authority::{Authority, CA_LIFE_DAYS, CERTIFICATE_LIFE_DAYS};
 pub use certificate::PeerCertificate;
 pub use dev::{DevCluster, write_dev_cluster};
 pub use error::IdentityError;

@@ -3,8 +3,6 @@
 //! It moves bytes and bounds them; what they mean is decided above. Votes and heartbeats go over the control
 //! connection, everything else over the bulk one, each stream by itself, so that no channel waits for another.
 
-pub(crate) mod seam;
-
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -14,7 +12,9 @@ use crate::endpoint::{DialError, Endpoint, PeerAddress, Traffic, code};
 use crate::frames::{FrameDecoder, FrameError, LENGTH_BYTES, StreamHeader, length_prefix};
 use crate::identity::KeyId;
 
-use seam::{Channel, Duplex, FrameSink, FrameSource, Peer, Transport, TransportError};
+use quorla_consensus::transport::{
+    Channel, Duplex, FrameSink, FrameSource, Peer, Transport, TransportError,
+};
 
 /// Frames up to this size are copied behind their prefix; larger ones are sent without a copy.
 const COPIED_BYTES_MAX: usize = 4_096;

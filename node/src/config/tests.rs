@@ -112,6 +112,7 @@ fn every_kind_of_problem_has_its_code() {
         ("[cluster]\nseeds = [\"a\"]\n", "config_invalid_value"),
         ("[cluster]\nexpect = 0\n", "config_out_of_range"),
         ("[raft]\nheartbeat = \"900ms\"\n", "config_conflict"),
+        ("[node]\nbind = \"0.0.0.0:7710\"\n", "config_conflict"),
         ("[metrics]\npath = \"/healthz\"\n", "config_conflict"),
         ("[log]\nfilter = \"=====\"\n", "config_invalid_value"),
     ] {

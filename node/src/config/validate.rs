@@ -200,6 +200,13 @@ impl Reader<'_> {
 
     /// What only shows when values are seen together.
     fn contradictions(&mut self, config: &Config) {
+        if config.node.bind.ip().is_unspecified() && config.node.advertise.is_none() {
+            let message = format!(
+                "node.advertise must be set: others can't dial {}",
+                config.node.bind
+            );
+            self.problem(ProblemCode::Conflict, "node.bind", message);
+        }
         let raft = &config.raft;
         if raft.election_timeout < raft.heartbeat * 3 {
             let message = format!(

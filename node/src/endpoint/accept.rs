@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use quinn::crypto::rustls::HandshakeData;
 use quinn::{Connection, Incoming, VarInt};
+use quorla_client::ALPN as CLIENT_ALPN;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::tls::{CLIENT_ALPN, NODE_ALPN, traffic_of};
+use super::tls::{NODE_ALPN, traffic_of};
 use super::{HANDSHAKES_MAX, Refusal, Shared, Traffic, clients, serve};
 use crate::identity::{PeerCertificate, Role};
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::Connection;
+use quorla_client::SERVER_NAME;
 
 use super::{DialError, PeerAddress, Refusal, Shared, Traffic};
-use crate::identity::{KeyId, NODE_SERVER_NAME};
+use crate::identity::KeyId;
 
 /// How long one attempt may take; a peer of the same network answers in milliseconds.
 const DIAL_MAX: Duration = Duration::from_secs(2);
@@ -60,7 +61,7 @@ async fn attempt(
         .map_err(|error| refused(Refusal::Other(error.to_string())))?;
     let connecting = shared
         .quic
-        .connect_with(config, address, NODE_SERVER_NAME)
+        .connect_with(config, address, SERVER_NAME)
         .map_err(|source| DialError::Start { address, source })?;
     match tokio::time::timeout(DIAL_MAX, connecting).await {
         Ok(Ok(connection)) => Ok(connection),

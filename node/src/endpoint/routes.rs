@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::ClientConnection;
 use crate::identity::PeerCertificate;
-use crate::transport::seam::{Channel, Duplex};
+use quorla_consensus::transport::{Channel, Duplex};
 
 /// Channel of ractor_cluster's stream; beyond the channels of consensus and actors.
 pub const LINK_CHANNEL: u8 = 32;

@@ -15,7 +15,7 @@ use super::{Shared, code};
 use crate::frames::{FrameError, StreamHeader};
 use crate::identity::PeerCertificate;
 use crate::transport::duplex;
-use crate::transport::seam::Channel;
+use quorla_consensus::transport::Channel;
 
 /// How long a peer may take to send the header of a stream it opened.
 const HEADER_MAX: Duration = Duration::from_secs(10);

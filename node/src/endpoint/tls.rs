@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{ConnectionId, EndpointConfig, IdleTimeout, VarInt};
+use quorla_client::{ALPN as CLIENT_ALPN, SERVER_NAME};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
@@ -19,12 +20,10 @@ use thiserror::Error;
 
 use super::reset::{ConnectionIds, ResetKey};
 use super::{EndpointError, EndpointSettings, Traffic};
-use crate::identity::{ClusterId, KeyId, NODE_SERVER_NAME, PeerCertificate, Role};
+use crate::identity::{ClusterId, KeyId, PeerCertificate, Role};
 
 /// Application protocol of the node plane.
-pub const NODE_ALPN: &[u8] = b"quorla-node/1";
-/// Application protocol of the client plane.
-pub const CLIENT_ALPN: &[u8] = b"quorla-client/1";
+pub(super) const NODE_ALPN: &[u8] = b"quorla-node/1";
 
 /// First bytes of the connection id that a control connection is dialled with: the accepting side must know on which
 /// thread to run a connection before its handshake says anything. It grants nothing; the role is checked afterwards.
@@ -182,7 +181,7 @@ fn dialled_transport(idle: IdleTimeout, idle_timeout: Duration) -> quinn::Transp
 }
 
 /// Why a certificate of the right CA is still not the peer that was dialled.
-#[derive(Debug, Error)]
+#[derive(Error)]
 enum WrongPeer {
     #[error("a {0} answered where a node was expected")]
     NotANode(Role),
@@ -192,6 +191,13 @@ enum WrongPeer {
     OtherKey { found: KeyId, expected: KeyId },
     #[error("the certificate carries no role")]
     NoRole,
+}
+
+/// rustls shows errors of others by their `Debug` form: that one is what people read, too.
+impl fmt::Debug for WrongPeer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// Verifies who answers a dial.
@@ -237,7 +243,7 @@ impl ServerCertVerifier for NodeVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let name = ServerName::try_from(NODE_SERVER_NAME).expect("the constant is a DNS name");
+        let name = ServerName::try_from(SERVER_NAME).expect("the constant is a DNS name");
         let verified =
             self.chain
                 .verify_server_cert(end_entity, intermediates, &name, ocsp_response, now)?;

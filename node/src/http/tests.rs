@@ -71,7 +71,8 @@ async fn unknown_path_has_a_stable_code() {
 #[tokio::test]
 async fn oversized_body_and_headers_are_refused() {
     let server = server(&Readiness::default()).await;
-    let body = "POST /healthz HTTP/1.1\r\nhost: x\r\ncontent-length: 101\r\nconnection: close\r\n\r\n";
+    let body =
+        "POST /healthz HTTP/1.1\r\nhost: x\r\ncontent-length: 101\r\nconnection: close\r\n\r\n";
     let reply = exchange(server.local_addr(), &format!("{body}{}", "x".repeat(101))).await;
     assert!(
         reply.starts_with("HTTP/1.1 413") && reply.contains("body_too_large"),

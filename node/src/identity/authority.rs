@@ -11,14 +11,14 @@ use rcgen::{
     Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SerialNumber,
 };
 
+use quorla_client::SERVER_NAME;
+
 use super::{ClusterId, IdentityError, KeyId, Role};
 
 /// How long certificates of nodes and clients are valid (R26).
 pub const CERTIFICATE_LIFE_DAYS: u64 = 90;
 /// How long the CA's own certificate is valid; `cluster rotate-ca` replaces it long before.
 pub const CA_LIFE_DAYS: u64 = 3_650;
-/// The DNS name that every node's certificate, and no client's, carries: TLS libraries insist on checking one.
-pub const NODE_SERVER_NAME: &str = "quorla-node";
 
 /// Certificates are valid from a little before they are made, because clocks differ.
 const BACKDATED: Duration = Duration::from_secs(3_600);
@@ -123,9 +123,10 @@ fn leaf_params(
     params.subject_alt_names = vec![SanType::URI(uri)];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     if role == Role::Node {
+        // TLS libraries insist on a DNS name: every node's certificate, and no client's, has this one.
         params
             .subject_alt_names
-            .push(SanType::DnsName(Ia5String::try_from(NODE_SERVER_NAME)?));
+            .push(SanType::DnsName(Ia5String::try_from(SERVER_NAME)?));
         params
             .extended_key_usages
             .push(ExtendedKeyUsagePurpose::ServerAuth);

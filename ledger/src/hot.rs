@@ -12,7 +12,11 @@ use std::{
     sync::Arc,
 };
 
-use self::{demands::Demands, nodes::Nodes, queue::{Queue, Rank}};
+use self::{
+    demands::Demands,
+    nodes::Nodes,
+    queue::{Queue, Rank},
+};
 use crate::{
     defect::Defect,
     ids::{JobId, NodeId},
@@ -47,7 +51,10 @@ pub(crate) enum Stage {
     /// Delayed or backing off.
     Pausing,
     Queued,
-    Placed { placed: Placed, stopping: Option<StopCause> },
+    Placed {
+        placed: Placed,
+        stopping: Option<StopCause>,
+    },
 }
 
 impl Hot {
@@ -69,14 +76,22 @@ impl Hot {
         }
         let due = record.due();
         self.timers.extend(due.map(|due| (due, record.id)));
-        let job = HotJob { demand, rank, stage, due, reserved: record.reserved };
+        let job = HotJob {
+            demand,
+            rank,
+            stage,
+            due,
+            reserved: record.reserved,
+        };
         let previous = self.jobs.insert(record.id, job);
         assert!(previous.is_none(), "R5: a job is indexed once");
     }
 
     /// Takes a job out, with all that was derived from it.
     pub(crate) fn unindex_job(&mut self, id: JobId) {
-        let Some(job) = self.jobs.remove(&id) else { return };
+        let Some(job) = self.jobs.remove(&id) else {
+            return;
+        };
         match job.stage {
             Stage::Queued => self.queue.remove(job.rank, &job.demand),
             Stage::Placed { placed, stopping } => {
@@ -104,8 +119,14 @@ impl Stage {
     const fn of(state: &JobState) -> Self {
         match state {
             JobState::Queued { .. } => Self::Queued,
-            JobState::Running(placed) => Self::Placed { placed: *placed, stopping: None },
-            JobState::Stopping { placed, cause, .. } => Self::Placed { placed: *placed, stopping: Some(*cause) },
+            JobState::Running(placed) => Self::Placed {
+                placed: *placed,
+                stopping: None,
+            },
+            JobState::Stopping { placed, cause, .. } => Self::Placed {
+                placed: *placed,
+                stopping: Some(*cause),
+            },
             _ => Self::Pausing,
         }
     }

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{BootId, ChainHash, ClusterId, Epoch, Fence, JobId, NodeId, NodeKey, Principal, RaftId, StorageId},
+    ids::{
+        BootId, ChainHash, ClusterId, Epoch, Fence, JobId, NodeId, NodeKey, Principal, RaftId,
+        StorageId,
+    },
     outcome::{AttemptEnd, Deadline, Failure, StopCause},
     reply::Reply,
     spec::{Demand, Resources, RetryPolicy, Timeouts},
@@ -44,6 +47,8 @@ pub struct JobRecord {
     pub seed: u64,
     /// When it was accepted.
     pub submitted_at: Millis,
+    /// Sequence of the event that says so; all its others follow.
+    pub first_event: u64,
     /// The ended job whose specification it repeats.
     pub retry_of: Option<JobId>,
     /// Where it stands.

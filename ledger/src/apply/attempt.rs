@@ -1,7 +1,10 @@
 //! Attempts end: recorded once, under their fence, and only then is their place free (I3, R11, R18).
 
 use crate::{
-    apply::{Outcome, transaction::{Transaction, len}},
+    apply::{
+        Outcome,
+        transaction::{Transaction, len},
+    },
     codec,
     command::EndAttempt,
     defect::Defect,
@@ -22,18 +25,32 @@ const START_MESSAGE_BYTES_MAX: usize = 256;
 
 impl<R: Records> Transaction<'_, R> {
     pub(crate) fn end_attempt(&mut self, report: EndAttempt) -> Outcome {
-        let EndAttempt { job, fence, end, tails, refill } = report;
+        let EndAttempt {
+            job,
+            fence,
+            end,
+            tails,
+            refill,
+        } = report;
         let Some(mut record) = self.live_job(job) else {
-            return self.ended_job(job).map_or(Err(Refusal::JobIsUnknown), |ended| ended.recorded(fence));
+            return self
+                .ended_job(job)
+                .map_or(Err(Refusal::JobIsUnknown), |ended| ended.recorded(fence));
         };
-        let Some(placed) = record.state.placed().copied() else { return record.recorded(fence) };
+        let Some(placed) = record.state.placed().copied() else {
+            return record.recorded(fence);
+        };
         // I3, I4: only the current attempt's completion counts.
         if placed.fence != fence && !self.hot().defect.is(Defect::FenceCheckOff) {
             return record.recorded(fence);
         }
         self.keep_tails(&mut record, placed.fence, tails);
         let stopped = record.stop_cause();
-        let course = Course::Ended { at: self.now(), end: end.bounded(), stopped };
+        let course = Course::Ended {
+            at: self.now(),
+            end: end.bounded(),
+            stopped,
+        };
         record.close_attempt(course);
         self.happen(Event::AttemptEnded { job, fence });
         self.follow(record, end.exit);
@@ -43,10 +60,17 @@ impl<R: Records> Transaction<'_, R> {
 
     /// Ends every attempt of an epoch that is over; their jobs are queued again in their old rank.
     pub(crate) fn lose_attempts(&mut self, node: NodeId) {
-        let held = &self.hot().nodes.by_id(node).expect("the caller looked").held;
+        let held = &self
+            .hot()
+            .nodes
+            .by_id(node)
+            .expect("the caller looked")
+            .held;
         let held: Vec<(Fence, JobId)> = held.iter().map(|(fence, job)| (*fence, *job)).collect();
         for (fence, job) in held {
-            let mut record = self.live_job(job).expect("R5: a job that holds a place lives");
+            let mut record = self
+                .live_job(job)
+                .expect("R5: a job that holds a place lives");
             record.close_attempt(Course::Lost { at: self.now() });
             self.happen(Event::AttemptLost { job, fence });
             self.follow(record, Exit::GivenUp);
@@ -58,22 +82,39 @@ impl<R: Records> Transaction<'_, R> {
         let now = self.now();
         record.state = match record.stop_cause() {
             Some(StopCause::Cancel) => JobState::Cancelled { at: now },
-            Some(StopCause::JobTimeout) => JobState::DeadlineExceeded { at: now, deadline: Deadline::Job },
-            Some(StopCause::AttemptTimeout) => {
-                record.after_failure(now, true, JobState::DeadlineExceeded { at: now, deadline: Deadline::Attempt })
-            }
+            Some(StopCause::JobTimeout) => JobState::DeadlineExceeded {
+                at: now,
+                deadline: Deadline::Job,
+            },
+            Some(StopCause::AttemptTimeout) => record.after_failure(
+                now,
+                true,
+                JobState::DeadlineExceeded {
+                    at: now,
+                    deadline: Deadline::Attempt,
+                },
+            ),
             None => record.after_exit(now, exit),
         };
-        match record.state {
-            JobState::Queued { .. } => self.happen(Event::JobQueued(record.id)),
-            JobState::BackingOff { until } => self.happen(Event::JobBackedOff { job: record.id, until }),
-            _ => {}
+        let event = match record.state {
+            JobState::Queued { .. } => Some(Event::JobQueued(record.id)),
+            JobState::BackingOff { until } => Some(Event::JobBackedOff {
+                job: record.id,
+                until,
+            }),
+            _ => None,
+        };
+        if let Some(event) = event {
+            self.happen(event);
         }
         self.save_job(&record);
     }
 
     fn keep_tails(&mut self, record: &mut JobRecord, fence: Fence, tails: Tails) {
-        let tails = Tails { stdout: tails.stdout.bounded(), stderr: tails.stderr.bounded() };
+        let tails = Tails {
+            stdout: tails.stdout.bounded(),
+            stderr: tails.stderr.bounded(),
+        };
         if tails == Tails::default() {
             return;
         }
@@ -93,7 +134,10 @@ impl JobRecord {
 
     /// What a completion is told whose fence is not the current one.
     fn recorded(&self, fence: Fence) -> Outcome {
-        let attempt = self.attempts.iter().find(|attempt| attempt.placed.fence == fence);
+        let attempt = self
+            .attempts
+            .iter()
+            .find(|attempt| attempt.placed.fence == fence);
         match attempt.map(|attempt| &attempt.course) {
             Some(Course::Ended { .. }) => Ok(Reply::AlreadyRecorded),
             _ => Err(Refusal::AttemptIsStale),
@@ -101,8 +145,15 @@ impl JobRecord {
     }
 
     fn close_attempt(&mut self, course: Course) {
-        let current = self.attempts.last_mut().expect("a placed job has an attempt");
-        assert_eq!(Some(&current.placed), self.state.placed(), "the last attempt is the current one");
+        let current = self
+            .attempts
+            .last_mut()
+            .expect("a placed job has an attempt");
+        assert_eq!(
+            Some(&current.placed),
+            self.state.placed(),
+            "the last attempt is the current one"
+        );
         current.course = course;
     }
 
@@ -112,7 +163,14 @@ impl JobRecord {
             Exit::GivenUp => self.after_loss(now),
             exit => {
                 let retryable = self.retry.allows(&exit);
-                self.after_failure(now, retryable, JobState::Failed { at: now, failure: Failure::Attempt(exit) })
+                self.after_failure(
+                    now,
+                    retryable,
+                    JobState::Failed {
+                        at: now,
+                        failure: Failure::Attempt(exit),
+                    },
+                )
             }
         }
     }
@@ -120,7 +178,10 @@ impl JobRecord {
     fn after_loss(&mut self, now: Millis) -> JobState {
         self.losses += 1;
         if self.losses >= LOST_ATTEMPTS_MAX {
-            return JobState::Failed { at: now, failure: Failure::LostTooOften };
+            return JobState::Failed {
+                at: now,
+                failure: Failure::LostTooOften,
+            };
         }
         JobState::Queued { since: now }
     }
@@ -131,7 +192,11 @@ impl JobRecord {
             return last;
         }
         let until = now.after(self.backoff());
-        if until > now { JobState::BackingOff { until } } else { JobState::Queued { since: now } }
+        if until > now {
+            JobState::BackingOff { until }
+        } else {
+            JobState::Queued { since: now }
+        }
     }
 
     /// The pause after the latest failure. Jitter comes from the submission's random bits, so that it is the same on
@@ -174,7 +239,8 @@ impl AttemptEnd {
 impl Tail {
     /// At most [`crate::limits::Limit::OutputTailBytes`], the last ones.
     fn bounded(mut self) -> Self {
-        let max = usize::try_from(crate::limits::Limit::OutputTailBytes.max()).expect("a tail fits memory");
+        let max = usize::try_from(crate::limits::Limit::OutputTailBytes.max())
+            .expect("a tail fits memory");
         let over = self.bytes.len().saturating_sub(max);
         self.bytes.drain(..over);
         self.dropped = Bytes(self.dropped.0 + u64::try_from(over).expect("a length fits 64 bits"));

@@ -1,7 +1,10 @@
 //! Retention: what is too old or too much is removed by command, in bounded pieces, the same on every replica (R24).
 
 use crate::{
-    apply::{Outcome, transaction::{Transaction, len}},
+    apply::{
+        Outcome,
+        transaction::{Transaction, len},
+    },
     codec,
     event::EventPage,
     ids::JobId,
@@ -30,13 +33,18 @@ impl<R: Records> Transaction<'_, R> {
         if requests.len() > EXPIRED_RECORDS_MAX {
             return Err(Refusal::CommandIsTooLarge);
         }
-        let Some(&last) = requests.last() else { return Ok(expired(0)) };
+        let Some(&last) = requests.last() else {
+            return Ok(expired(0));
+        };
         let too_old = last.born_at().after(DEDUP_WINDOW) < self.now();
         let too_many = self.meta().requests > DEDUP_RECORDS_MAX;
         if !requests.is_sorted_by(|one, next| one < next) || !(too_old || too_many) {
             return Err(Refusal::ExpiryIsStale);
         }
-        let forgotten = requests.iter().filter(|request| self.forget_request(**request)).count();
+        let forgotten = requests
+            .iter()
+            .filter(|request| self.forget_request(**request))
+            .count();
         let meta = self.meta();
         meta.request_horizon = meta.request_horizon.max(Some(last));
         Ok(expired(forgotten))
@@ -49,12 +57,16 @@ impl<R: Records> Transaction<'_, R> {
         // I14: pages go in order, without a gap, so that the horizon says all.
         let (mut first, mut bytes) = (self.meta().event_first, 0);
         for &page in pages {
-            let stored: Option<EventPage> = (page == first).then(|| self.read(&tables::event_page(page))).flatten();
+            let stored: Option<EventPage> = (page == first)
+                .then(|| self.read(&tables::event_page(page)))
+                .flatten();
             let stored = stored.ok_or(Refusal::ExpiryIsStale)?;
             first += u64::try_from(stored.events.len()).expect("a length fits 64 bits");
             bytes += len(&codec::encode(&Stored::V1(&stored))).0;
         }
-        pages.iter().for_each(|page| self.delete(tables::event_page(*page)));
+        pages
+            .iter()
+            .for_each(|page| self.delete(tables::event_page(*page)));
         let meta = self.meta();
         meta.event_first = first;
         meta.event_bytes.0 -= bytes;
@@ -63,7 +75,10 @@ impl<R: Records> Transaction<'_, R> {
 
     fn forget_job(&mut self, record: &JobRecord) {
         let job = record.id;
-        let at = record.state.ended_at().expect("an ended job's record says when");
+        let at = record
+            .state
+            .ended_at()
+            .expect("an ended job's record says when");
         self.delete(tables::ended(job));
         self.delete(tables::ended_at(at, job));
         self.delete(tables::spec(job));
@@ -78,7 +93,9 @@ impl<R: Records> Transaction<'_, R> {
 
     fn forget_request(&mut self, request: JobId) -> bool {
         let key = tables::request(request);
-        let Some(record) = self.read::<RequestRecord>(&key) else { return false };
+        let Some(record) = self.read::<RequestRecord>(&key) else {
+            return false;
+        };
         self.delete(key);
         if let Some(digest) = record.key {
             self.delete(tables::idempotency_key(&digest));
@@ -95,5 +112,7 @@ fn has_repetition(jobs: &[JobId]) -> bool {
 }
 
 fn expired(records: usize) -> Reply {
-    Reply::Expired { records: u32::try_from(records).expect("bounded above") }
+    Reply::Expired {
+        records: u32::try_from(records).expect("bounded above"),
+    }
 }

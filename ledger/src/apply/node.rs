@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    apply::{Outcome, request::{self, Seen}, transaction::Transaction},
+    apply::{
+        Outcome,
+        request::{self, Seen},
+        transaction::Transaction,
+    },
     command::{RegisterNode, Request},
     event::Event,
     ids::{Epoch, NodeId},
@@ -11,22 +15,39 @@ use crate::{
     limits::{Limit, NODES_MAX},
     record::NodeRecord,
     reply::{Refusal, Reply},
-    spec::{Resources, check::{self, SpecFault, within}},
+    spec::{
+        Resources,
+        check::{self, SpecFault, within},
+    },
 };
 
 impl<R: Records> Transaction<'_, R> {
     pub(crate) fn register_node(&mut self, registration: RegisterNode) -> Outcome {
-        check(&registration.name, &registration.labels, &registration.capacity).map_err(Refusal::SpecIsInvalid)?;
+        check(
+            &registration.name,
+            &registration.labels,
+            &registration.capacity,
+        )
+        .map_err(Refusal::SpecIsInvalid)?;
         let nodes = &self.hot().nodes;
-        if nodes.by_name(&registration.name).is_some_and(|other| other.record.key != registration.key) {
+        if nodes
+            .by_name(&registration.name)
+            .is_some_and(|other| other.record.key != registration.key)
+        {
             return Err(Refusal::NodeNameIsTaken);
         }
-        let known = nodes.by_key(&registration.key).map(|node| node.record.clone());
+        let known = nodes
+            .by_key(&registration.key)
+            .map(|node| node.record.clone());
         if let Some(record) = &known
             && record.boot == registration.boot
         {
             let (node, epoch) = (record.id, record.epoch);
-            return if record.up { Ok(Reply::NodeRegistered { node, epoch }) } else { Err(Refusal::EpochIsStale) };
+            return if record.up {
+                Ok(Reply::NodeRegistered { node, epoch })
+            } else {
+                Err(Refusal::EpochIsStale)
+            };
         }
         if known.is_none() && nodes.len() >= NODES_MAX {
             return Err(Refusal::NodesAreExhausted);
@@ -46,8 +67,16 @@ impl<R: Records> Transaction<'_, R> {
         Ok(Reply::NodeLapsed)
     }
 
-    pub(crate) fn drain_node(&mut self, request: &Request, node: NodeId, draining: bool) -> Outcome {
-        let digest = request::digest(if draining { "drain" } else { "undrain" }, &node.0.to_be_bytes());
+    pub(crate) fn drain_node(
+        &mut self,
+        request: &Request,
+        node: NodeId,
+        draining: bool,
+    ) -> Outcome {
+        let digest = request::digest(
+            if draining { "drain" } else { "undrain" },
+            &node.0.to_be_bytes(),
+        );
         if let Seen::Before(reply) = self.admit(request, &digest)? {
             return Ok(reply);
         }
@@ -75,7 +104,14 @@ impl<R: Records> Transaction<'_, R> {
         }
         self.meta().epoch += 1;
         let epoch = Epoch(self.meta().epoch);
-        let RegisterNode { key, name, capacity, labels, boot, command_version } = registration;
+        let RegisterNode {
+            key,
+            name,
+            capacity,
+            labels,
+            boot,
+            command_version,
+        } = registration;
         self.save_node(NodeRecord {
             id: node,
             key,
@@ -102,7 +138,9 @@ impl<R: Records> Transaction<'_, R> {
     fn release_reservation(&mut self, node: NodeId) {
         let reserved = self.hot().nodes.by_id(node).and_then(|node| node.reserved);
         if let Some((_, job)) = reserved {
-            let mut record = self.live_job(job).expect("R5: a reservation belongs to a live job");
+            let mut record = self
+                .live_job(job)
+                .expect("R5: a reservation belongs to a live job");
             record.reserved = None;
             self.save_job(&record);
         }

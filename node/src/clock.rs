@@ -52,7 +52,7 @@ fn read_ms(clock: ClockId) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::SystemClock;
 
     #[test]
     fn boot_time_never_goes_back() {

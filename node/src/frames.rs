@@ -168,7 +168,9 @@ fn frame_end(bytes: &[u8], bytes_max: usize) -> Result<Option<usize>, FrameError
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use bytes::Bytes;
+
+    use super::{FrameDecoder, FrameError, StreamHeader, length_prefix};
 
     fn wire(frames: &[&[u8]]) -> Vec<u8> {
         let mut wire = Vec::new();

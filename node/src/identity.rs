@@ -123,7 +123,7 @@ impl fmt::Display for Role {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{ClusterId, KeyId};
 
     #[test]
     fn key_id_reads_back_what_it_writes() {

@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal};
 
 use thiserror::Error;
 use tracing_subscriber::filter::{ParseError, Targets};
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry, fmt};
@@ -36,16 +37,17 @@ pub fn start(config: &LogConfig) -> Result<(), LogError> {
         source,
     })?;
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let lines = layer(config.format, io::stderr, colours);
+    let lines = layer(config.format, BoxMakeWriter::new(io::stderr), colours);
     Ok(tracing_subscriber::registry()
         .with(lines.with_filter(filter))
         .try_init()?)
 }
 
-fn layer<W>(format: LogFormat, to: W, colours: bool) -> Box<dyn Layer<Registry> + Send + Sync>
-where
-    W: for<'a> fmt::MakeWriter<'a> + Send + Sync + 'static,
-{
+fn layer(
+    format: LogFormat,
+    to: BoxMakeWriter,
+    colours: bool,
+) -> Box<dyn Layer<Registry> + Send + Sync> {
     match format {
         LogFormat::Text => fmt::layer().with_writer(to).with_ansi(colours).boxed(),
         LogFormat::Json => fmt::layer()
@@ -59,9 +61,15 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::sync::{Arc, Mutex};
 
-    use super::*;
+    use tracing_subscriber::Layer;
+    use tracing_subscriber::filter::Targets;
+    use tracing_subscriber::fmt::writer::BoxMakeWriter;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::{LogFormat, layer};
 
     /// Where a test's lines go.
     #[derive(Clone, Default)]
@@ -80,7 +88,7 @@ mod tests {
     fn logged(format: LogFormat, filter: &str) -> String {
         let lines = Lines::default();
         let to = lines.clone();
-        let layer = layer(format, move || to.clone(), false);
+        let layer = layer(format, BoxMakeWriter::new(move || to.clone()), false);
         let filter: Targets = filter.parse().unwrap();
         let subscriber = tracing_subscriber::registry().with(layer.with_filter(filter));
         tracing::subscriber::with_default(subscriber, || {

@@ -215,7 +215,9 @@ fn float(value: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::{COUNTERS, GAUGES, RaftState, resident_bytes, set_clock_skew_ms, set_raft_state};
 
     fn rendered(set: impl FnOnce()) -> String {
         let recorder = PrometheusBuilder::new().build_recorder();

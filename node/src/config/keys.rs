@@ -90,12 +90,12 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "raft.election_timeout",
-        "1s",
+        "600ms",
         "the shortest silence before an election; the longest is twice that",
     ),
     key(
         "raft.snapshot_every",
-        "256MiB",
+        "64MiB",
         "the bytes of log after which a snapshot is built",
     ),
     key(

@@ -1,8 +1,9 @@
 //! The configuration as a whole: precedence, all problems at once, and the documented sample.
 
 use std::path::Path;
+use std::time::Duration;
 
-use super::*;
+use super::{Config, KEYS, ProblemCode, Problems, Sources};
 
 fn parse(text: &str) -> Result<Config, Problems> {
     Config::parse(text, Path::new("cluster.toml"))
@@ -28,7 +29,7 @@ fn empty_file_gives_the_documented_defaults() {
         config.transport.files.key,
         Path::new("/var/lib/quorla/keys/node.key")
     );
-    assert_eq!(config.raft.snapshot_every_bytes, 256 << 20);
+    assert_eq!(config.raft.snapshot_every_bytes, 64 << 20);
 }
 
 #[test]

@@ -121,8 +121,8 @@ impl Reader<'_> {
     fn raft(&mut self) -> RaftConfig {
         RaftConfig {
             heartbeat: self.duration("raft.heartbeat", "250ms", MS * 20..=SECOND * 10),
-            election_timeout: self.duration("raft.election_timeout", "1s", MS * 100..=MINUTE),
-            snapshot_every_bytes: self.bytes("raft.snapshot_every", "256MiB", 1 << 20..=1 << 40),
+            election_timeout: self.duration("raft.election_timeout", "600ms", MS * 100..=MINUTE),
+            snapshot_every_bytes: self.bytes("raft.snapshot_every", "64MiB", 1 << 20..=1 << 40),
         }
     }
 
@@ -208,9 +208,9 @@ impl Reader<'_> {
             self.problem(ProblemCode::Conflict, "node.bind", message);
         }
         let raft = &config.raft;
-        if raft.election_timeout < raft.heartbeat * 3 {
+        if raft.election_timeout < raft.heartbeat * 2 {
             let message = format!(
-                "raft.election_timeout ({:?}) must be at least three heartbeats ({:?} each)",
+                "raft.election_timeout ({:?}) must be at least two heartbeats ({:?} each)",
                 raft.election_timeout, raft.heartbeat
             );
             self.problem(ProblemCode::Conflict, "raft.election_timeout", message);

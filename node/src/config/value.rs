@@ -162,7 +162,9 @@ fn split_commas(text: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
+
+    use super::{Raw, bytes, cpu_milli, duration, list, table};
 
     fn written(text: &str) -> Raw {
         Raw::Text(text.to_owned())

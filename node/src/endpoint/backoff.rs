@@ -39,7 +39,9 @@ impl Backoff {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use tokio::time::Instant;
+
+    use super::{Backoff, FIRST};
 
     #[test]
     fn pauses_double_up_to_a_bound() {

@@ -166,7 +166,7 @@ pub(super) fn hand_over(
         connection,
         _permit: permit,
     };
-    if let Err(client) = shared.routes.client(client) {
+    if let Some(client) = shared.routes.client(client) {
         client.close(code::NOT_READY, "the node is starting");
     }
 }

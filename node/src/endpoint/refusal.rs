@@ -173,7 +173,11 @@ impl RefusalLog {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::{CRYPTO_ERROR, LINES_PER_SECOND, Refusal, RefusalLog};
 
     #[test]
     fn refusals_beyond_the_bound_are_counted_and_told_later() {

@@ -102,7 +102,9 @@ impl ResetKey {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use quinn::crypto::HmacKey;
+
+    use super::{ResetKey, TAG_BYTES};
 
     #[test]
     fn tag_agrees_with_an_independent_implementation() {

@@ -93,8 +93,8 @@ impl Routes {
         set(&self.gossip, queue);
     }
 
-    /// Hands over a framed stream; gives it back when nobody takes it yet.
-    pub(super) fn framed(&self, stream: NodeStream) -> Result<(), NodeStream> {
+    /// Hands over a framed stream; gives it back when nobody takes it yet, as do the other two.
+    pub(super) fn framed(&self, stream: NodeStream) -> Option<NodeStream> {
         let taker = if stream.channel.is_consensus() {
             &self.consensus
         } else {
@@ -103,11 +103,11 @@ impl Routes {
         give(taker, stream)
     }
 
-    pub(super) fn link(&self, stream: RawStream) -> Result<(), RawStream> {
+    pub(super) fn link(&self, stream: RawStream) -> Option<RawStream> {
         give(&self.links, stream)
     }
 
-    pub(super) fn client(&self, connection: ClientConnection) -> Result<(), ClientConnection> {
+    pub(super) fn client(&self, connection: ClientConnection) -> Option<ClientConnection> {
         give(&self.clients, connection)
     }
 
@@ -123,12 +123,12 @@ fn set<T>(slot: &OnceLock<T>, value: T) {
     assert!(slot.set(value).is_ok(), "each kind of stream has one taker");
 }
 
-fn give<T>(taker: &Taker<T>, value: T) -> Result<(), T> {
+fn give<T>(taker: &Taker<T>, value: T) -> Option<T> {
     match taker.get() {
         Some(taker) => {
             taker(value);
-            Ok(())
+            None
         }
-        None => Err(value),
+        None => Some(value),
     }
 }

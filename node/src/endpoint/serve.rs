@@ -70,7 +70,7 @@ async fn bidirectional(
     };
     let StreamHeader { group, channel } = header;
     if channel == LINK_CHANNEL {
-        if let Err(mut stream) = shared.routes.link(RawStream { from, send, recv }) {
+        if let Some(mut stream) = shared.routes.link(RawStream { from, send, recv }) {
             refuse(&mut stream.send, &mut stream.recv, code::NOT_READY);
         }
         return;

@@ -107,7 +107,10 @@ impl Member {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::BTreeMap;
+
+    use super::{Load, Member, VALUE_BYTES_MAX};
+    use crate::identity::KeyId;
 
     fn member() -> Member {
         Member {

@@ -82,7 +82,7 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{Readiness, Reason};
 
     #[test]
     fn node_is_ready_once_every_gate_is_open() {

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 
+use axum::Router;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::*;
+use super::{HttpError, HttpServer, HttpSettings, Readiness, operator_routes};
+use crate::metrics::Metrics;
 
 async fn server(readiness: &Readiness) -> HttpServer {
     let recorder = PrometheusBuilder::new().build_recorder().handle();

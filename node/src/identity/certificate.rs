@@ -76,8 +76,8 @@ mod tests {
     use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject;
 
-    use super::super::Authority;
-    use super::*;
+    use super::super::{Authority, ClusterId, IdentityError, KeyId, Role};
+    use super::{PeerCertificate, parse_role_uri};
 
     const NOW_MS: u64 = 1_800_000_000_000;
 

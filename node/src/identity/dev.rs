@@ -95,9 +95,11 @@ fn write_member(
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
 
-    use super::super::Credentials;
-    use super::*;
+    use super::super::files::private_directory;
+    use super::super::{Authority, Credentials, IdentityError, KeyFiles, Role};
+    use super::{DevCluster, write_dev_cluster};
     use crate::clock::SystemClock;
 
     fn mode(path: &Path) -> u32 {

@@ -82,11 +82,6 @@ impl FatalSignal {
         self.sender.subscribe()
     }
 
-    /// The reason, once there is one.
-    pub fn reason(&self) -> Option<Fatal> {
-        self.sender.borrow().clone()
-    }
-
     pub(crate) fn log(&self, attempt: &'static str, reason: impl Display) -> io::Error {
         let fatal = Fatal::Log { attempt, reason: reason.to_string() };
         let error = io::Error::other(fatal.to_string());

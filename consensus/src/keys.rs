@@ -8,7 +8,7 @@
 pub struct GroupId(pub u16);
 
 /// First table tag that belongs to this crate instead of the ledger.
-pub const OWN_TAG_MIN: u8 = 0xF0;
+pub(crate) const OWN_TAG_MIN: u8 = 0xF0;
 
 const ENTRY: u8 = b'L';
 const META: u8 = b'M';

@@ -33,7 +33,7 @@ struct Sample {
 }
 
 /// Keeps the samples and the anchor.
-pub struct LedgerTime {
+pub(crate) struct LedgerTime {
     clock: Arc<dyn Clock>,
     raft_id: u64,
     state: Mutex<State>,
@@ -50,7 +50,7 @@ struct State {
 
 impl LedgerTime {
     /// Nothing known yet but our own clock.
-    pub fn new(clock: Arc<dyn Clock>, raft_id: u64) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>, raft_id: u64) -> Self {
         Self { clock, raft_id, state: Mutex::default() }
     }
 
@@ -63,19 +63,19 @@ impl LedgerTime {
     }
 
     /// Whose clocks count. The anchor is taken anew: a leader begins with the median as it is.
-    pub fn begin(&self, voters: BTreeSet<u64>) {
+    pub(crate) fn begin(&self, voters: BTreeSet<u64>) {
         let mut state = self.state();
         state.anchor = None;
         state.voters = voters;
     }
 
     /// The voters changed under the same leader.
-    pub fn set_voters(&self, voters: BTreeSet<u64>) {
+    pub(crate) fn set_voters(&self, voters: BTreeSet<u64>) {
         self.state().voters = voters;
     }
 
     /// A member's wall clock, as an envelope carried it just now.
-    pub fn sample(&self, raft_id: u64, wall_ms: u64) {
+    pub(crate) fn sample(&self, raft_id: u64, wall_ms: u64) {
         if raft_id == self.raft_id || raft_id == 0 {
             return;
         }
@@ -88,7 +88,7 @@ impl LedgerTime {
     }
 
     /// Ledger time now; never goes back within a process.
-    pub fn now(&self) -> Millis {
+    pub(crate) fn now(&self) -> Millis {
         let boot_ms = self.clock.boot_ms();
         let median_ms = self.median_offset_ms(boot_ms);
         let mut state = self.state();
@@ -129,7 +129,7 @@ impl LedgerTime {
     }
 
     /// Every voter's distance from ledger time, for readiness and metrics.
-    pub fn skews(&self) -> Vec<ClockSkew> {
+    pub(crate) fn skews(&self) -> Vec<ClockSkew> {
         let now = self.now();
         let boot_ms = self.clock.boot_ms();
         let reference = offset(now.0, boot_ms);

@@ -6,10 +6,8 @@
 use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, RangeBounds};
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use openraft::entry::RaftEntry;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use openraft::{EntryPayload, OptionalSend};
 use rocksdb::{Direction, IteratorMode};
@@ -27,7 +25,7 @@ mod writer;
 
 use cache::Cache;
 pub(crate) use database::quiet as quiet_options;
-pub use database::{LogDatabase, LogDatabaseError};
+pub(crate) use database::{LogDatabase, LogDatabaseError};
 pub(crate) use record::{decode_record, encode_record};
 pub(crate) use writer::Job;
 
@@ -228,9 +226,4 @@ impl LogDatabase {
         let bytes = self.rocks().get(keys::meta(group, meta)).map_err(|error| self.fatal().log("read", error))?;
         bytes.map(|bytes| codec::decode(&bytes)).transpose().map_err(|error| self.fatal().log("read", error))
     }
-}
-
-/// Whether `path` holds a log database, so that a missing one is told from an empty one.
-pub(crate) fn exists(path: &Path) -> bool {
-    path.join("CURRENT").exists()
 }

@@ -4,7 +4,7 @@
 //! the node gives a connection of its own (R21). Every frame carries clocks in its envelope (R7).
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -77,7 +77,7 @@ impl RaftNetworkFactory<TypeConfig> for Factory {
 
     async fn new_client(&mut self, target: u64, node: &Member) -> Link {
         let peer = Peer { raft_id: target, node_key: node.node_key, address: node.address.clone() };
-        Link { links: Arc::clone(&self.links), peer, unary: None }
+        Link { links: Arc::clone(&self.links), peer, unary: Mutex::default() }
     }
 }
 
@@ -85,8 +85,9 @@ impl RaftNetworkFactory<TypeConfig> for Factory {
 pub(crate) struct Link {
     links: Arc<Links>,
     peer: Peer,
-    /// The stream for requests that are answered one by one; kept as long as it works.
-    unary: Option<Duplex>,
+    /// The stream for requests that are answered one by one; kept as long as it works. The mutex is never locked:
+    /// it makes this `Sync`, which openraft asks for.
+    unary: Mutex<Option<Duplex>>,
 }
 
 fn network_error(error: &TransportError) -> RpcError {
@@ -101,18 +102,22 @@ fn codec_error(error: &codec::CodecError) -> RpcError {
 }
 
 impl Link {
+    fn unary(&mut self) -> &mut Option<Duplex> {
+        self.unary.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Sends one request on the vote channel and waits for its answer.
     async fn ask(&mut self, kind: Kind, body: &[u8], patience: Duration) -> Result<Bytes, RpcError> {
         let asked = tokio::time::timeout(patience, self.exchange(kind, body)).await;
         match asked {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
-                self.unary = None;
+                *self.unary() = None;
                 Err(network_error(&error))
             }
             Err(_) => {
                 // An answer may still come: the stream is of no more use.
-                self.unary = None;
+                *self.unary() = None;
                 Err(RPCError::Unreachable(Unreachable::from_string("no answer in time")))
             }
         }
@@ -120,7 +125,7 @@ impl Link {
 
     async fn exchange(&mut self, kind: Kind, body: &[u8]) -> Result<Bytes, TransportError> {
         let links = Arc::clone(&self.links);
-        let mut duplex = match self.unary.take() {
+        let mut duplex = match self.unary().take() {
             Some(duplex) => duplex,
             None => links.open(&self.peer, Channel::VOTE).await?,
         };
@@ -128,7 +133,7 @@ impl Link {
         let frame = duplex.source.recv().await?;
         let frame = frame.ok_or_else(|| TransportError::Broken { reason: "it ended".to_owned() })?;
         let answer = links.receive(self.peer.raft_id, kind.answer(), frame)?;
-        self.unary = Some(duplex);
+        *self.unary() = Some(duplex);
         Ok(answer)
     }
 

@@ -31,7 +31,8 @@ pub use content_hash::ContentHash;
 pub use database::StateError;
 pub(crate) use database::StateDb;
 pub(crate) use manifest::{FileEntry, Manifest};
-pub(crate) use shelf::{KeptSnapshot, Shelf};
+pub use shelf::KeptSnapshot;
+pub(crate) use shelf::Shelf;
 pub use view::{View, ViewError};
 
 /// What a group's state needs to be opened.
@@ -104,6 +105,17 @@ impl StateStore {
 
     pub(crate) fn applied_log_id(&self) -> Option<LogId> {
         self.shared.hot().applied
+    }
+
+    /// Up to where an install brought this state, if one did.
+    pub(crate) fn installed_log_id(&self) -> Option<LogId> {
+        self.shared.hot().database.current().installed
+    }
+
+    /// The applied index and the chain hash there.
+    pub(crate) fn place(&self) -> (u64, quorla_ledger::ids::ChainHash) {
+        let hot = self.shared.hot();
+        (hot.applied.map_or(0, |applied| applied.index), hot.ledger.meta().chain)
     }
 
     /// Builds a snapshot and puts it on the shelf. Blocks. A failure discards it and is no more than that (R22).

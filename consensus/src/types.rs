@@ -7,7 +7,7 @@ use openraft::OptionalSend;
 use openraft::impls::{BoxedErrorSource, InlineBatch, TokioRuntime, Vote as RaftVote, leader_id_adv};
 use openraft::raft::responder::Responder;
 use openraft::vote::RaftLeaderId;
-use quorla_ledger::Reply;
+use quorla_ledger::reply::Reply;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// openraft's type configuration.

@@ -87,7 +87,7 @@ mod tests {
         let nodes = BTreeMap::from([(1, Member { node_key: [7; 32], address: "a:1".to_owned() })]);
         check(EntryPayload::Blank);
         check(EntryPayload::Normal(Payload(Bytes::from_static(b"batch"))));
-        check(EntryPayload::Membership(Membership::new_with_defaults(vec![BTreeSet::from([1])], nodes)));
+        check(EntryPayload::Membership(Membership::new(vec![BTreeSet::from([1])], nodes).unwrap()));
     }
 
     #[test]

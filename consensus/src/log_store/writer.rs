@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use openraft::entry::RaftEntry;
 use openraft::storage::IOFlushed;
 use rocksdb::DB;
 use tokio::sync::oneshot;

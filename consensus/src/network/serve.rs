@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::StreamExt;
+use openraft::async_runtime::WatchReceiver;
 use openraft::storage::Snapshot;
 
 use super::envelope::{self, Envelope, Kind};
@@ -45,7 +46,7 @@ impl Server {
     /// A member speaks only with the key that the membership records for it.
     fn check_sender(&self, raft_id: u64, key: [u8; 32]) -> Result<(), TransportError> {
         let metrics = self.raft.metrics();
-        let metrics = metrics.borrow();
+        let metrics = metrics.borrow_watched();
         match metrics.membership_config.get_node(&raft_id) {
             Some(member) if member.node_key != key => Err(broken(format!("storage {raft_id} has another key"))),
             _ => Ok(()),

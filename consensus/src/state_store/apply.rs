@@ -165,7 +165,7 @@ impl Shared {
         };
         let index = applied.log_id.map_or(0, |log_id| log_id.index);
         done.batch.put(keys::applied(self.options.group), codec::encode(&applied)?);
-        database.write(&done.batch).map_err(|error| self.fatal("apply entries to", &error))?;
+        database.write(done.batch).map_err(|error| self.fatal("apply entries to", &error))?;
         failpoints::check("state.applied", &self.options.directory)
             .map_err(|error| self.options.fatal.state("apply entries to", error))?;
         if done.wants_content_hash {

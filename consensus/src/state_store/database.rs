@@ -113,7 +113,7 @@ impl StateDb {
         self.doomed.store(true, Ordering::Release);
     }
 
-    pub(crate) fn write(&self, batch: &WriteBatch) -> Result<(), StateError> {
+    pub(crate) fn write(&self, batch: WriteBatch) -> Result<(), StateError> {
         let mut options = WriteOptions::default();
         options.disable_wal(true);
         self.rocks().write_opt(batch, &options).map_err(|error| self.rocks_error("write", &error))

@@ -88,6 +88,7 @@ impl View {
         mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> Result<(), ViewError> {
         let from = keys::state(self.group, from);
+        let is_reverse = matches!(direction, Direction::Reverse);
         let mut options = ReadOptions::default();
         options.set_readahead_size(256 << 10);
         let items = self.snapshot.snapshot().iterator_opt(IteratorMode::From(&from, direction), options);
@@ -95,13 +96,13 @@ impl View {
             let (key, value) = item.map_err(ViewError::new)?;
             let Some(key) = keys::ledger(self.group, &key) else {
                 // Above the last table in reverse lies nothing of ours to skip but our own records.
-                if direction == Direction::Reverse && key.starts_with(&self.group.0.to_be_bytes()) {
+                if is_reverse && key.starts_with(&self.group.0.to_be_bytes()) {
                     continue;
                 }
                 break;
             };
             if !key.starts_with(prefix) {
-                if direction == Direction::Reverse && key > prefix {
+                if is_reverse && key > prefix {
                     continue;
                 }
                 break;

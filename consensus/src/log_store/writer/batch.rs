@@ -132,7 +132,7 @@ impl PendingBatch {
         }
         let mut options = WriteOptions::default();
         options.set_sync(true);
-        rocks.write_opt(&batch, &options).map_err(io::Error::other)?;
+        rocks.write_opt(batch, &options).map_err(io::Error::other)?;
         failpoints::check("log.appended", directory)
     }
 

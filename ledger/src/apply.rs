@@ -26,10 +26,7 @@ impl<R: Records> Transaction<'_, R> {
         let before = self.records_touched();
         let outcome = self.dispatch(command);
         let touched = self.records_touched() - before;
-        assert!(
-            touched <= RECORDS_TOUCHED_MAX,
-            "R8: a command touched {touched} records"
-        );
+        assert!(touched <= RECORDS_TOUCHED_MAX, "R8: a command touched {touched} records");
         assert!(outcome.is_ok() || touched == 0, "a refusal changes nothing");
         outcome.unwrap_or_else(Reply::Refused)
     }
@@ -40,18 +37,10 @@ impl<R: Records> Transaction<'_, R> {
             Command::AdmitStorage(admission) => self.admit_storage(&admission),
             Command::RegisterNode(registration) => self.register_node(registration),
             Command::LapseNode { node, epoch } => self.lapse_node(node, epoch),
-            Command::DrainNode {
-                request,
-                node,
-                draining,
-            } => self.drain_node(&request, node, draining),
+            Command::DrainNode { request, node, draining } => self.drain_node(&request, node, draining),
             Command::Submit(submit) => self.submit(submit),
             Command::Retry { request, job, seed } => self.retry(&request, job, seed),
-            Command::Cancel {
-                request,
-                job,
-                reason,
-            } => self.cancel(&request, job, reason),
+            Command::Cancel { request, job, reason } => self.cancel(&request, job, reason),
             Command::Assign(assign) => self.assign(&assign),
             Command::EndAttempt(end) => self.end_attempt(end),
             Command::FireTimers { upto, max } => self.fire_timers(upto, max),

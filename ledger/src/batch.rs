@@ -27,10 +27,7 @@ pub struct BatchBuilder {
 
 impl Default for BatchBuilder {
     fn default() -> Self {
-        Self {
-            bytes: vec![0; HEADER_BYTES],
-            commands: 0,
-        }
+        Self { bytes: vec![0; HEADER_BYTES], commands: 0 }
     }
 }
 
@@ -40,10 +37,7 @@ impl BatchBuilder {
     /// # Panics
     /// Where the batch would have more commands than [`BATCH_COMMANDS_MAX`]: the proposer seals it before.
     pub fn push(&mut self, command: &[u8]) {
-        assert!(
-            self.commands < BATCH_COMMANDS_MAX,
-            "the proposer seals a full batch"
-        );
+        assert!(self.commands < BATCH_COMMANDS_MAX, "the proposer seals a full batch");
         let length = u32::try_from(command.len()).expect("commands are bounded far below 4 GiB");
         self.bytes.extend_from_slice(&length.to_le_bytes());
         self.bytes.extend_from_slice(command);
@@ -83,9 +77,7 @@ pub enum BatchError {
     #[error("read a batch: it is cut short")]
     Truncated,
     /// Written by a newer build.
-    #[error(
-        "read a batch: version {0} is unknown, this build knows {BATCH_VERSION}: upgrade this node"
-    )]
+    #[error("read a batch: version {0} is unknown, this build knows {BATCH_VERSION}: upgrade this node")]
     UnknownVersion(u8),
     /// More commands or bytes than a batch may have.
     #[error("read a batch: more than {BATCH_COMMANDS_MAX} commands or {BATCH_BYTES_MAX} bytes")]
@@ -105,9 +97,7 @@ impl<'p> Batch<'p> {
         if *version != BATCH_VERSION {
             return Err(BatchError::UnknownVersion(*version));
         }
-        let time = Millis(u64::from_le_bytes(
-            time.try_into().expect("eight bytes follow the version"),
-        ));
+        let time = Millis(u64::from_le_bytes(time.try_into().expect("eight bytes follow the version")));
         let batch = Self { time, commands };
         batch.check()?;
         Ok(batch)
@@ -160,10 +150,7 @@ mod tests {
         let payload = builder.seal(Millis(7));
         let batch = Batch::parse(&payload).expect("whole");
         assert_eq!(batch.time(), Millis(7));
-        assert_eq!(
-            batch.commands().collect::<Vec<_>>(),
-            [b"one".as_slice(), b""]
-        );
+        assert_eq!(batch.commands().collect::<Vec<_>>(), [b"one".as_slice(), b""]);
     }
 
     #[test]
@@ -172,11 +159,7 @@ mod tests {
         builder.push(b"three");
         let payload = builder.seal(Millis(1));
         for len in (0..HEADER_BYTES).chain(HEADER_BYTES + 1..payload.len()) {
-            assert_eq!(
-                Batch::parse(&payload[..len]).map(|_| ()),
-                Err(BatchError::Truncated),
-                "at {len}"
-            );
+            assert_eq!(Batch::parse(&payload[..len]).map(|_| ()), Err(BatchError::Truncated), "at {len}");
         }
     }
 
@@ -184,9 +167,6 @@ mod tests {
     fn a_newer_version_is_refused_by_name() {
         let mut payload = BatchBuilder::default().seal(Millis(0));
         payload[0] = 9;
-        assert_eq!(
-            Batch::parse(&payload).map(|_| ()),
-            Err(BatchError::UnknownVersion(9))
-        );
+        assert_eq!(Batch::parse(&payload).map(|_| ()), Err(BatchError::UnknownVersion(9)));
     }
 }

@@ -8,8 +8,7 @@ const CONFIG: bincode::config::Configuration = bincode::config::standard();
 
 /// Encodes a value of the ledger's own types.
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    bincode::serde::encode_to_vec(value, CONFIG)
-        .expect("the ledger's types have nothing that bincode cannot encode")
+    bincode::serde::encode_to_vec(value, CONFIG).expect("the ledger's types have nothing that bincode cannot encode")
 }
 
 /// Decodes all of `bytes`; nothing where they are no such value or go on after it.
@@ -43,9 +42,9 @@ pub enum Decoded {
 /// Decodes a command.
 pub fn decode_command(bytes: &[u8]) -> Decoded {
     match bytes.split_first() {
-        Some((&COMMAND_VERSION, rest)) => decode(rest).map_or(Decoded::Undecodable, |command| {
-            Decoded::Command(Box::new(command))
-        }),
+        Some((&COMMAND_VERSION, rest)) => {
+            decode(rest).map_or(Decoded::Undecodable, |command| Decoded::Command(Box::new(command)))
+        }
         Some((&version, _)) if version > COMMAND_VERSION => Decoded::UnknownVersion(version),
         _ => Decoded::Undecodable,
     }

@@ -7,10 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{
-        BootId, ChainHash, ClusterId, Epoch, Fence, JobId, NodeId, NodeKey, Principal, RequestId,
-        StorageId,
-    },
+    ids::{BootId, ChainHash, ClusterId, Epoch, Fence, JobId, NodeId, NodeKey, Principal, RequestId, StorageId},
     outcome::{AttemptEnd, Tails},
     spec::{JobSpec, Resources},
     units::Millis,
@@ -20,10 +17,7 @@ use crate::{
 pub const COMMAND_VERSION: u8 = 1;
 
 /// One change to the ledger.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "submits are the common case; boxing them would cost an allocation each"
-)]
+#[expect(clippy::large_enum_variant, reason = "submits are the common case; boxing them would cost an allocation each")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Names the cluster; the first command of its life.

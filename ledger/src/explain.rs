@@ -33,31 +33,19 @@ impl Ledger {
     pub fn why_waiting(&self, job: JobId, records: &impl Records) -> Option<Waiting> {
         let hot = self.hot.jobs.get(&job)?;
         match hot.stage {
-            Stage::Placed {
-                placed,
-                stopping: None,
-            } => Some(Waiting::Attempt(placed)),
-            Stage::Placed {
-                placed,
-                stopping: Some(cause),
-            } => Some(Waiting::Stop(placed, cause)),
+            Stage::Placed { placed, stopping: None } => Some(Waiting::Attempt(placed)),
+            Stage::Placed { placed, stopping: Some(cause) } => Some(Waiting::Stop(placed, cause)),
             Stage::Pausing => {
                 let bytes = records.read(&tables::live(job))?;
                 let Some(Stored::V1(JobRecord { state, .. })) = crate::codec::decode(&bytes) else {
                     return None;
                 };
                 match state {
-                    JobState::Delayed { until } | JobState::BackingOff { until } => {
-                        Some(Waiting::Until(until))
-                    }
+                    JobState::Delayed { until } | JobState::BackingOff { until } => Some(Waiting::Until(until)),
                     _ => None,
                 }
             }
-            Stage::Queued => Some(self.why_queued(&Wish {
-                job,
-                rank: hot.rank,
-                demand: &hot.demand,
-            })),
+            Stage::Queued => Some(self.why_queued(&Wish { job, rank: hot.rank, demand: &hot.demand })),
         }
     }
 

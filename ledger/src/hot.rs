@@ -76,13 +76,7 @@ impl Hot {
         }
         let due = record.due();
         self.timers.extend(due.map(|due| (due, record.id)));
-        let job = HotJob {
-            demand,
-            rank,
-            stage,
-            due,
-            reserved: record.reserved,
-        };
+        let job = HotJob { demand, rank, stage, due, reserved: record.reserved };
         let previous = self.jobs.insert(record.id, job);
         assert!(previous.is_none(), "R5: a job is indexed once");
     }
@@ -119,14 +113,8 @@ impl Stage {
     const fn of(state: &JobState) -> Self {
         match state {
             JobState::Queued { .. } => Self::Queued,
-            JobState::Running(placed) => Self::Placed {
-                placed: *placed,
-                stopping: None,
-            },
-            JobState::Stopping { placed, cause, .. } => Self::Placed {
-                placed: *placed,
-                stopping: Some(*cause),
-            },
+            JobState::Running(placed) => Self::Placed { placed: *placed, stopping: None },
+            JobState::Stopping { placed, cause, .. } => Self::Placed { placed: *placed, stopping: Some(*cause) },
             _ => Self::Pausing,
         }
     }

@@ -105,10 +105,7 @@ impl Fence {
 
     /// The fence of assignment `sequence` in `generation`; a sequence past 48 bits is a bug after 280 trillion attempts.
     pub fn new(generation: u16, sequence: u64) -> Self {
-        assert!(
-            sequence >> Self::SEQUENCE_BITS == 0,
-            "an assignment sequence fits 48 bits"
-        );
+        assert!(sequence >> Self::SEQUENCE_BITS == 0, "an assignment sequence fits 48 bits");
         Self((u64::from(generation) << Self::SEQUENCE_BITS) | sequence)
     }
 }

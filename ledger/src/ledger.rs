@@ -94,13 +94,7 @@ impl Ledger {
     /// An empty ledger, before the first entry of a cluster's life.
     #[must_use]
     pub fn founding(defect: Defect) -> Self {
-        Self {
-            meta: MetaRecord::default(),
-            hot: Hot {
-                defect,
-                ..Hot::default()
-            },
-        }
+        Self { meta: MetaRecord::default(), hot: Hot { defect, ..Hot::default() } }
     }
 
     /// The ledger that these tables describe; reads live tables only, never history.
@@ -118,16 +112,11 @@ impl Ledger {
     pub fn rebuild_with(tables: &impl Tables, defect: Defect) -> Result<Self, CorruptRecord> {
         let mut ledger = Self::founding(defect);
         if let Some(bytes) = tables.read(&META) {
-            let Stored::V1(meta) =
-                codec::decode(&bytes).ok_or_else(|| CorruptRecord { key: META.to_vec() })?;
+            let Stored::V1(meta) = codec::decode(&bytes).ok_or_else(|| CorruptRecord { key: META.to_vec() })?;
             ledger.meta = meta;
         }
-        visit(tables, Table::Nodes, |record: NodeRecord| {
-            ledger.hot.nodes.put(record)
-        })?;
-        visit(tables, Table::Live, |record: JobRecord| {
-            ledger.hot.index_job(&record)
-        })?;
+        visit(tables, Table::Nodes, |record: NodeRecord| ledger.hot.nodes.put(record))?;
+        visit(tables, Table::Live, |record: JobRecord| ledger.hot.index_job(&record))?;
         Ok(ledger)
     }
 
@@ -136,18 +125,11 @@ impl Ledger {
     /// # Panics
     /// Where a stored record is corrupt or an invariant is broken. The caller ends the process and names the entry.
     pub fn apply(&mut self, entry: &Entry<'_>, records: &impl Records) -> Applied {
-        assert!(
-            entry.index > self.meta.index,
-            "entries are applied once, in order"
-        );
+        assert!(entry.index > self.meta.index, "entries are applied once, in order");
         self.meta.index = entry.index;
         self.meta.clock = self.meta.clock.max(entry.batch.time());
         let mut transaction = Transaction::new(self, records);
-        let replies = entry
-            .batch
-            .commands()
-            .map(|bytes| apply_command(&mut transaction, bytes))
-            .collect();
+        let replies = entry.batch.commands().map(|bytes| apply_command(&mut transaction, bytes)).collect();
         transaction.finish(replies)
     }
 
@@ -245,21 +227,16 @@ pub fn check_stateless(command: &Command) -> Result<(), Refusal> {
             crate::apply::request::check_key(&submit.request)?;
             submit.spec.check().map_err(Refusal::SpecIsInvalid)
         }
-        Command::Cancel {
-            request, reason, ..
-        } => {
+        Command::Cancel { request, reason, .. } => {
             crate::apply::request::check_key(request)?;
             crate::apply::job::check_reason(reason.as_deref())
         }
         Command::Retry { request, .. } | Command::DrainNode { request, .. } => {
             crate::apply::request::check_key(request)
         }
-        Command::RegisterNode(RegisterNode {
-            name,
-            labels,
-            capacity,
-            ..
-        }) => crate::apply::node::check(name, labels, capacity).map_err(Refusal::SpecIsInvalid),
+        Command::RegisterNode(RegisterNode { name, labels, capacity, .. }) => {
+            crate::apply::node::check(name, labels, capacity).map_err(Refusal::SpecIsInvalid)
+        }
         _ => Ok(()),
     }
 }
@@ -270,13 +247,10 @@ fn visit<T: serde::de::DeserializeOwned>(
     mut take: impl FnMut(T),
 ) -> Result<(), CorruptRecord> {
     let mut corrupt = None;
-    tables.scan(
-        &table.prefix(),
-        &mut |key, value| match codec::decode(value) {
-            Some(Stored::V1(record)) => take(record),
-            None => corrupt = Some(CorruptRecord { key: key.to_vec() }),
-        },
-    );
+    tables.scan(&table.prefix(), &mut |key, value| match codec::decode(value) {
+        Some(Stored::V1(record)) => take(record),
+        None => corrupt = Some(CorruptRecord { key: key.to_vec() }),
+    });
     corrupt.map_or(Ok(()), Err)
 }
 

@@ -43,8 +43,6 @@ impl Records for MemoryTables {
 impl Tables for MemoryTables {
     fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) {
         let from_prefix = self.records.range(prefix.to_vec()..);
-        from_prefix
-            .take_while(|(key, _)| key.starts_with(prefix))
-            .for_each(|(key, value)| visit(key, value));
+        from_prefix.take_while(|(key, _)| key.starts_with(prefix)).for_each(|(key, value)| visit(key, value));
     }
 }

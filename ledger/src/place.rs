@@ -32,11 +32,7 @@ pub(crate) struct Candidate<'n> {
 
 impl<'n> Candidate<'n> {
     pub(crate) const fn of(node: &'n HotNode) -> Self {
-        Self {
-            record: &node.record,
-            free: node.free,
-            reserved: node.reserved,
-        }
+        Self { record: &node.record, free: node.free, reserved: node.reserved }
     }
 
     /// Why this node cannot take the job now; nothing if it can.
@@ -63,9 +59,7 @@ impl<'n> Candidate<'n> {
             return Some(Rejection::NodeIsDraining);
         }
         if let Some(unmet) = demand.unmet(&self.record.labels) {
-            return Some(Rejection::LabelsDiffer {
-                label: unmet.label.clone(),
-            });
+            return Some(Rejection::LabelsDiffer { label: unmet.label.clone() });
         }
         lack(&self.record.capacity, &demand.resources).map(Rejection::TooSmall)
     }
@@ -74,35 +68,22 @@ impl<'n> Candidate<'n> {
         let capacity = &self.record.capacity;
         permille(self.free.cpu.0 - share.cpu.0, capacity.cpu.0)
             + permille(self.free.memory.0 - share.memory.0, capacity.memory.0)
-            + permille(
-                u64::from(self.free.slots - share.slots),
-                u64::from(capacity.slots),
-            )
+            + permille(u64::from(self.free.slots - share.slots), u64::from(capacity.slots))
     }
 }
 
 /// The node that fits best, if any can take it.
-pub(crate) fn place<'n>(
-    wish: &Wish<'_>,
-    candidates: impl Iterator<Item = Candidate<'n>>,
-) -> Option<NodeId> {
+pub(crate) fn place<'n>(wish: &Wish<'_>, candidates: impl Iterator<Item = Candidate<'n>>) -> Option<NodeId> {
     candidates
         .filter(|candidate| candidate.reject(wish).is_none())
         .min_by_key(|candidate| {
-            (
-                candidate.leftover(&wish.demand.resources),
-                candidate.record.labels.len(),
-                candidate.record.id,
-            )
+            (candidate.leftover(&wish.demand.resources), candidate.record.labels.len(), candidate.record.id)
         })
         .map(|candidate| candidate.record.id)
 }
 
 /// The node to keep free for a job that was overtaken too often: the one that misses the least of what it needs.
-pub(crate) fn reserve<'n>(
-    demand: &Demand,
-    candidates: impl Iterator<Item = Candidate<'n>>,
-) -> Option<NodeId> {
+pub(crate) fn reserve<'n>(demand: &Demand, candidates: impl Iterator<Item = Candidate<'n>>) -> Option<NodeId> {
     let share = &demand.resources;
     candidates
         .filter(|candidate| candidate.reserved.is_none() && candidate.reject_ever(demand).is_none())
@@ -110,10 +91,7 @@ pub(crate) fn reserve<'n>(
             let free = &candidate.free;
             let missing = permille(share.cpu.0.saturating_sub(free.cpu.0), share.cpu.0)
                 + permille(share.memory.0.saturating_sub(free.memory.0), share.memory.0)
-                + permille(
-                    u64::from(share.slots.saturating_sub(free.slots)),
-                    u64::from(share.slots),
-                );
+                + permille(u64::from(share.slots.saturating_sub(free.slots)), u64::from(share.slots));
             (missing, Reverse(free.slots), candidate.record.id)
         })
         .map(|candidate| candidate.record.id)
@@ -132,9 +110,5 @@ fn lack(free: &Resources, share: &Resources) -> Option<Lack> {
 }
 
 fn permille(part: u64, whole: u64) -> u64 {
-    if whole == 0 {
-        0
-    } else {
-        u64::try_from(u128::from(part) * 1_000 / u128::from(whole)).unwrap_or(u64::MAX)
-    }
+    if whole == 0 { 0 } else { u64::try_from(u128::from(part) * 1_000 / u128::from(whole)).unwrap_or(u64::MAX) }
 }

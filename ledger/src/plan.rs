@@ -18,39 +18,21 @@ impl Ledger {
     /// Costs one look at each node for every assignment and for every different demand that fits nowhere.
     #[must_use]
     pub fn plan(&self, max: usize) -> Vec<Assign> {
-        let mut candidates: BTreeMap<NodeId, Candidate<'_>> = self
-            .hot
-            .nodes
-            .iter()
-            .map(|node| (node.record.id, Candidate::of(node)))
-            .collect();
-        let mut lines: BTreeMap<Rank, Line<'_>> = self
-            .hot
-            .queue
-            .heads()
-            .map(|head| (head.rank, Line::of(&head)))
-            .collect();
+        let mut candidates: BTreeMap<NodeId, Candidate<'_>> =
+            self.hot.nodes.iter().map(|node| (node.record.id, Candidate::of(node))).collect();
+        let mut lines: BTreeMap<Rank, Line<'_>> =
+            self.hot.queue.heads().map(|head| (head.rank, Line::of(&head))).collect();
         let mut plan = Vec::new();
         while plan.len() < max
             && let Some((rank, mut line)) = lines.pop_first()
         {
-            let wish = Wish {
-                job: line.head,
-                rank,
-                demand: line.demand,
-            };
+            let wish = Wish { job: line.head, rank, demand: line.demand };
             let Some(node) = place(&wish, candidates.values().cloned()) else {
                 continue;
             };
-            let taken = candidates
-                .get_mut(&node)
-                .expect("a place is on a candidate");
+            let taken = candidates.get_mut(&node).expect("a place is on a candidate");
             taken.free = taken.free.without(&line.demand.resources);
-            plan.push(Assign {
-                job: line.head,
-                node,
-                epoch: taken.record.epoch,
-            });
+            plan.push(Assign { job: line.head, node, epoch: taken.record.epoch });
             if let Some((rank, job)) = line.behind.next() {
                 line.head = *job;
                 lines.insert(*rank, line);
@@ -71,10 +53,6 @@ impl<'l> Line<'l> {
     fn of(head: &Head<'l>) -> Self {
         use std::ops::Bound::{Excluded, Unbounded};
         let behind = head.line.range((Excluded(head.rank), Unbounded));
-        Self {
-            demand: head.demand,
-            head: head.job(),
-            behind,
-        }
+        Self { demand: head.demand, head: head.job(), behind }
     }
 }

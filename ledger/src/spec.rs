@@ -136,9 +136,7 @@ pub struct Kill {
 impl Demand {
     /// Whether a node with these labels satisfies every constraint; the first that fails otherwise.
     pub fn unmet<'d>(&'d self, labels: &BTreeMap<String, String>) -> Option<&'d Constraint> {
-        self.constraints
-            .iter()
-            .find(|constraint| !constraint.holds(labels))
+        self.constraints.iter().find(|constraint| !constraint.holds(labels))
     }
 }
 

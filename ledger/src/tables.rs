@@ -75,10 +75,7 @@ pub fn ended_at(at: Millis, job: JobId) -> Vec<u8> {
 pub fn job_of_ended_at(key: &[u8]) -> Option<(Millis, JobId)> {
     let rest = key.strip_prefix(&Table::EndedAt.prefix())?;
     let (at, job) = rest.split_first_chunk::<8>()?;
-    Some((
-        Millis(u64::from_be_bytes(*at)),
-        JobId(u128::from_be_bytes(job.try_into().ok()?)),
-    ))
+    Some((Millis(u64::from_be_bytes(*at)), JobId(u128::from_be_bytes(job.try_into().ok()?))))
 }
 
 /// Key of a job's specification.
@@ -88,10 +85,7 @@ pub fn spec(job: JobId) -> Vec<u8> {
 
 /// Key of a job in the order of the text form of its id: 10 bytes random part, 6 bytes time.
 pub fn short_id(job: JobId) -> Vec<u8> {
-    Table::ShortIds.key(&[
-        &job.random().to_be_bytes()[6..],
-        &job.born_at().0.to_be_bytes()[2..],
-    ])
+    Table::ShortIds.key(&[&job.random().to_be_bytes()[6..], &job.born_at().0.to_be_bytes()[2..]])
 }
 
 /// The job in a key of [`short_id`].

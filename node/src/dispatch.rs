@@ -23,7 +23,7 @@ use quorla_consensus::{Consensus, ProposeError, ReadError};
 use quorla_ledger::ids::Principal;
 use tokio::sync::watch;
 
-use crate::{clock::Clock, gossip::Members};
+use crate::gossip::Members;
 
 use ended::Ended;
 use reading::Reading;
@@ -32,7 +32,6 @@ use reading::Reading;
 #[derive(Clone)]
 pub struct Dispatch {
     consensus: Consensus,
-    clock: Clock,
     members: watch::Receiver<Members>,
     about: Arc<About>,
     ended: Arc<Ended>,
@@ -56,9 +55,9 @@ pub struct About {
 
 impl Dispatch {
     /// A dispatch over a running consensus.
-    pub fn new(consensus: Consensus, clock: Clock, members: watch::Receiver<Members>, about: About) -> Self {
+    pub fn new(consensus: Consensus, members: watch::Receiver<Members>, about: About) -> Self {
         let ended = Arc::new(Ended::default());
-        Self { consensus, clock, members, about: Arc::new(about), ended, closing: Arc::default() }
+        Self { consensus, members, about: Arc::new(about), ended, closing: Arc::default() }
     }
 
     /// Wakes those who wait for jobs; runs until the consensus stops.
@@ -133,6 +132,8 @@ impl Dispatch {
             ProposeError::NotLeader { .. } => ErrorBody::new(ErrorCode::NoQuorum, format!("{attempt}: {error}"))
                 .hint("Try again; see `quorla cluster status`.")
                 .leader(self.leader_address()),
+            ProposeError::TooLarge { .. } => ErrorBody::new(ErrorCode::LimitExceeded, format!("{attempt}: {error}"))
+                .hint("Send less standard input, environment or arguments."),
             ProposeError::Unknown => ErrorBody::new(
                 ErrorCode::OutcomeUnknown,
                 format!("{attempt}: whether it was done is not known, for the leader changed or did not answer"),

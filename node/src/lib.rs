@@ -17,6 +17,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod dispatch;
 pub mod endpoint;
 pub mod frames;
 pub mod gossip;
@@ -25,4 +26,5 @@ pub mod identity;
 pub mod link;
 pub mod log;
 pub mod metrics;
+pub mod session;
 pub mod transport;

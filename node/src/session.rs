@@ -5,11 +5,7 @@
 //! its stream and nothing else.
 
 use bytes::Bytes;
-use futures::{
-    FutureExt as _, StreamExt as _,
-    future::BoxFuture,
-    stream::FuturesUnordered,
-};
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use quorla_client::{
     ErrorBody, ErrorCode, Request, Response,
     codec::{decode_body, encode_body},
@@ -56,12 +52,7 @@ pub async fn serve(
     Ok(())
 }
 
-fn start<'d>(
-    dispatch: &'d Dispatch,
-    principal: Principal,
-    id: u64,
-    body: &Bytes,
-) -> BoxFuture<'d, (u64, Response)> {
+fn start<'d>(dispatch: &'d Dispatch, principal: Principal, id: u64, body: &Bytes) -> BoxFuture<'d, (u64, Response)> {
     match decode_body::<Request>(body) {
         Ok(request) => async move { (id, dispatch.answer(principal, request).await) }.boxed(),
         Err(error) => {
@@ -88,8 +79,9 @@ fn gather(
 
 fn push(writer: &mut ReplyWriter, id: u64, response: &Response) -> Result<(), ClientStreamError> {
     let body = encode_body(response).or_else(|error| {
-        let outcome = Err(ErrorBody::new(ErrorCode::FrameTooLarge, format!("answer a request: {error}"))
-            .hint("Ask for fewer rows."));
+        let outcome =
+            Err(ErrorBody::new(ErrorCode::FrameTooLarge, format!("answer a request: {error}"))
+                .hint("Ask for fewer rows."));
         encode_body(&Response { applied_index: response.applied_index, outcome })
     })?;
     writer.push(id, &body)

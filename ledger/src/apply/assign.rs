@@ -35,9 +35,7 @@ impl<R: Records> Transaction<'_, R> {
     pub(crate) fn refill(&mut self, node: NodeId) -> Option<Assigned> {
         let candidate = Candidate::of(self.hot().nodes.by_id(node)?);
         let heads = self.hot().queue.heads().take(HEADS_SCANNED_MAX);
-        let job = { heads }
-            .find(|head| candidate.reject(&head.wish()).is_none())?
-            .job();
+        let job = { heads }.find(|head| candidate.reject(&head.wish()).is_none())?.job();
         let record = self.live_job(job).expect("R5: queued jobs live");
         Some(self.start_on(record, node))
     }
@@ -46,45 +44,22 @@ impl<R: Records> Transaction<'_, R> {
     pub(crate) fn start_on(&mut self, mut record: JobRecord, node: NodeId) -> Assigned {
         let wish = record.wish();
         let overtaken = self.overtaken_by(&wish);
-        let epoch = self
-            .hot()
-            .nodes
-            .by_id(node)
-            .expect("a place is on a node")
-            .record
-            .epoch;
+        let epoch = self.hot().nodes.by_id(node).expect("a place is on a node").record.epoch;
         let meta = self.meta();
         meta.fence_sequence += 1;
         let fence = Fence::new(meta.generation, meta.fence_sequence);
-        let placed = Placed {
-            fence,
-            node,
-            epoch,
-            at: self.now(),
-        };
+        let placed = Placed { fence, node, epoch, at: self.now() };
         record.reserved = None;
         record.attempts_made += 1;
-        record.attempts.push(AttemptRecord {
-            number: record.attempts_made,
-            placed,
-            course: Course::Open,
-        });
+        record.attempts.push(AttemptRecord { number: record.attempts_made, placed, course: Course::Open });
         self.forget_first_attempt(&mut record);
         record.state = JobState::Running(placed);
         self.save_job(&record);
-        self.happen(Event::AttemptAssigned {
-            job: record.id,
-            fence,
-            node,
-        });
+        self.happen(Event::AttemptAssigned { job: record.id, fence, node });
         if let Some(job) = overtaken {
             self.overtake(job);
         }
-        Assigned {
-            job: record.id,
-            node,
-            fence,
-        }
+        Assigned { job: record.id, node, fence }
     }
 
     fn forget_first_attempt(&mut self, record: &mut JobRecord) {
@@ -96,22 +71,12 @@ impl<R: Records> Transaction<'_, R> {
 
     /// The most urgent job ahead of this one that could run on some node.
     fn overtaken_by(&self, wish: &Wish<'_>) -> Option<JobId> {
-        let ahead = self
-            .hot()
-            .queue
-            .heads()
-            .take_while(|head| head.rank < wish.rank && head.job() != wish.job);
-        ahead
-            .take(HEADS_SCANNED_MAX)
-            .find(|head| self.could_run(head))
-            .map(|head| head.job())
+        let ahead = self.hot().queue.heads().take_while(|head| head.rank < wish.rank && head.job() != wish.job);
+        ahead.take(HEADS_SCANNED_MAX).find(|head| self.could_run(head)).map(|head| head.job())
     }
 
     fn could_run(&self, head: &Head<'_>) -> bool {
-        self.hot()
-            .nodes
-            .iter()
-            .any(|node| Candidate::of(node).reject_ever(head.demand).is_none())
+        self.hot().nodes.iter().any(|node| Candidate::of(node).reject_ever(head.demand).is_none())
     }
 
     /// Counts one overtaking; after [`OVERTAKINGS_MAX`] a node is kept free, if one is left to keep.

@@ -25,17 +25,9 @@ const START_MESSAGE_BYTES_MAX: usize = 256;
 
 impl<R: Records> Transaction<'_, R> {
     pub(crate) fn end_attempt(&mut self, report: EndAttempt) -> Outcome {
-        let EndAttempt {
-            job,
-            fence,
-            end,
-            tails,
-            refill,
-        } = report;
+        let EndAttempt { job, fence, end, tails, refill } = report;
         let Some(mut record) = self.live_job(job) else {
-            return self
-                .ended_job(job)
-                .map_or(Err(Refusal::JobIsUnknown), |ended| ended.recorded(fence));
+            return self.ended_job(job).map_or(Err(Refusal::JobIsUnknown), |ended| ended.recorded(fence));
         };
         let Some(placed) = record.state.placed().copied() else {
             return record.recorded(fence);
@@ -46,11 +38,7 @@ impl<R: Records> Transaction<'_, R> {
         }
         self.keep_tails(&mut record, placed.fence, tails);
         let stopped = record.stop_cause();
-        let course = Course::Ended {
-            at: self.now(),
-            end: end.bounded(),
-            stopped,
-        };
+        let course = Course::Ended { at: self.now(), end: end.bounded(), stopped };
         record.close_attempt(course);
         self.happen(Event::AttemptEnded { job, fence });
         self.follow(record, end.exit);
@@ -60,17 +48,10 @@ impl<R: Records> Transaction<'_, R> {
 
     /// Ends every attempt of an epoch that is over; their jobs are queued again in their old rank.
     pub(crate) fn lose_attempts(&mut self, node: NodeId) {
-        let held = &self
-            .hot()
-            .nodes
-            .by_id(node)
-            .expect("the caller looked")
-            .held;
+        let held = &self.hot().nodes.by_id(node).expect("the caller looked").held;
         let held: Vec<(Fence, JobId)> = held.iter().map(|(fence, job)| (*fence, *job)).collect();
         for (fence, job) in held {
-            let mut record = self
-                .live_job(job)
-                .expect("R5: a job that holds a place lives");
+            let mut record = self.live_job(job).expect("R5: a job that holds a place lives");
             record.close_attempt(Course::Lost { at: self.now() });
             self.happen(Event::AttemptLost { job, fence });
             self.follow(record, Exit::GivenUp);
@@ -82,26 +63,15 @@ impl<R: Records> Transaction<'_, R> {
         let now = self.now();
         record.state = match record.stop_cause() {
             Some(StopCause::Cancel) => JobState::Cancelled { at: now },
-            Some(StopCause::JobTimeout) => JobState::DeadlineExceeded {
-                at: now,
-                deadline: Deadline::Job,
-            },
-            Some(StopCause::AttemptTimeout) => record.after_failure(
-                now,
-                true,
-                JobState::DeadlineExceeded {
-                    at: now,
-                    deadline: Deadline::Attempt,
-                },
-            ),
+            Some(StopCause::JobTimeout) => JobState::DeadlineExceeded { at: now, deadline: Deadline::Job },
+            Some(StopCause::AttemptTimeout) => {
+                record.after_failure(now, true, JobState::DeadlineExceeded { at: now, deadline: Deadline::Attempt })
+            }
             None => record.after_exit(now, exit),
         };
         let event = match record.state {
             JobState::Queued { .. } => Some(Event::JobQueued(record.id)),
-            JobState::BackingOff { until } => Some(Event::JobBackedOff {
-                job: record.id,
-                until,
-            }),
+            JobState::BackingOff { until } => Some(Event::JobBackedOff { job: record.id, until }),
             _ => None,
         };
         if let Some(event) = event {
@@ -111,10 +81,7 @@ impl<R: Records> Transaction<'_, R> {
     }
 
     fn keep_tails(&mut self, record: &mut JobRecord, fence: Fence, tails: Tails) {
-        let tails = Tails {
-            stdout: tails.stdout.bounded(),
-            stderr: tails.stderr.bounded(),
-        };
+        let tails = Tails { stdout: tails.stdout.bounded(), stderr: tails.stderr.bounded() };
         if tails == Tails::default() {
             return;
         }
@@ -134,10 +101,7 @@ impl JobRecord {
 
     /// What a completion is told whose fence is not the current one.
     fn recorded(&self, fence: Fence) -> Outcome {
-        let attempt = self
-            .attempts
-            .iter()
-            .find(|attempt| attempt.placed.fence == fence);
+        let attempt = self.attempts.iter().find(|attempt| attempt.placed.fence == fence);
         match attempt.map(|attempt| &attempt.course) {
             Some(Course::Ended { .. }) => Ok(Reply::AlreadyRecorded),
             _ => Err(Refusal::AttemptIsStale),
@@ -145,15 +109,8 @@ impl JobRecord {
     }
 
     fn close_attempt(&mut self, course: Course) {
-        let current = self
-            .attempts
-            .last_mut()
-            .expect("a placed job has an attempt");
-        assert_eq!(
-            Some(&current.placed),
-            self.state.placed(),
-            "the last attempt is the current one"
-        );
+        let current = self.attempts.last_mut().expect("a placed job has an attempt");
+        assert_eq!(Some(&current.placed), self.state.placed(), "the last attempt is the current one");
         current.course = course;
     }
 
@@ -163,14 +120,7 @@ impl JobRecord {
             Exit::GivenUp => self.after_loss(now),
             exit => {
                 let retryable = self.retry.allows(&exit);
-                self.after_failure(
-                    now,
-                    retryable,
-                    JobState::Failed {
-                        at: now,
-                        failure: Failure::Attempt(exit),
-                    },
-                )
+                self.after_failure(now, retryable, JobState::Failed { at: now, failure: Failure::Attempt(exit) })
             }
         }
     }
@@ -178,10 +128,7 @@ impl JobRecord {
     fn after_loss(&mut self, now: Millis) -> JobState {
         self.losses += 1;
         if self.losses >= LOST_ATTEMPTS_MAX {
-            return JobState::Failed {
-                at: now,
-                failure: Failure::LostTooOften,
-            };
+            return JobState::Failed { at: now, failure: Failure::LostTooOften };
         }
         JobState::Queued { since: now }
     }
@@ -192,11 +139,7 @@ impl JobRecord {
             return last;
         }
         let until = now.after(self.backoff());
-        if until > now {
-            JobState::BackingOff { until }
-        } else {
-            JobState::Queued { since: now }
-        }
+        if until > now { JobState::BackingOff { until } } else { JobState::Queued { since: now } }
     }
 
     /// The pause after the latest failure. Jitter comes from the submission's random bits, so that it is the same on
@@ -239,8 +182,7 @@ impl AttemptEnd {
 impl Tail {
     /// At most [`crate::limits::Limit::OutputTailBytes`], the last ones.
     fn bounded(mut self) -> Self {
-        let max = usize::try_from(crate::limits::Limit::OutputTailBytes.max())
-            .expect("a tail fits memory");
+        let max = usize::try_from(crate::limits::Limit::OutputTailBytes.max()).expect("a tail fits memory");
         let over = self.bytes.len().saturating_sub(max);
         self.bytes.drain(..over);
         self.dropped = Bytes(self.dropped.0 + u64::try_from(over).expect("a length fits 64 bits"));

@@ -19,29 +19,10 @@ impl<R: Records> Transaction<'_, R> {
         if self.exists(&CLUSTER) {
             return Err(Refusal::ClusterIsFounded);
         }
-        let FoundCluster {
-            cluster,
-            ca_certificate,
-            node,
-            storage,
-        } = founding;
+        let FoundCluster { cluster, ca_certificate, node, storage } = founding;
         let founded_at = self.now();
-        self.put(
-            CLUSTER.to_vec(),
-            ClusterRecord {
-                cluster,
-                ca_certificate,
-                founded_at,
-            },
-        );
-        self.put(
-            tables::storage(storage),
-            StorageRecord {
-                storage,
-                node,
-                raft: FOUNDING,
-            },
-        );
+        self.put(CLUSTER.to_vec(), ClusterRecord { cluster, ca_certificate, founded_at });
+        self.put(tables::storage(storage), StorageRecord { storage, node, raft: FOUNDING });
         self.meta().storages += 1;
         Ok(Reply::Founded)
     }
@@ -50,11 +31,7 @@ impl<R: Records> Transaction<'_, R> {
         let key = tables::storage(admission.storage);
         if let Some(known) = self.read::<StorageRecord>(&key) {
             let same = known.node == admission.node;
-            return if same {
-                Ok(Reply::StorageAdmitted(known.raft))
-            } else {
-                Err(Refusal::StorageIsTaken)
-            };
+            return if same { Ok(Reply::StorageAdmitted(known.raft)) } else { Err(Refusal::StorageIsTaken) };
         }
         if self.admitted_storage {
             return Err(Refusal::EntryAdmittedAnother);
@@ -64,14 +41,7 @@ impl<R: Records> Transaction<'_, R> {
         }
         let raft = RaftId(self.meta().index);
         let AdmitStorage { node, storage } = *admission;
-        self.put(
-            key,
-            StorageRecord {
-                storage,
-                node,
-                raft,
-            },
-        );
+        self.put(key, StorageRecord { storage, node, raft });
         self.meta().storages += 1;
         self.admitted_storage = true;
         Ok(Reply::StorageAdmitted(raft))
@@ -88,8 +58,6 @@ impl<R: Records> Transaction<'_, R> {
 
     pub(crate) fn mark_content_hash(&mut self) -> Reply {
         self.signals().content_hash_wanted = true;
-        Reply::ContentHashMarked {
-            index: self.meta().index,
-        }
+        Reply::ContentHashMarked { index: self.meta().index }
     }
 }

@@ -41,10 +41,7 @@ impl<R: Records> Transaction<'_, R> {
         if !requests.is_sorted_by(|one, next| one < next) || !(too_old || too_many) {
             return Err(Refusal::ExpiryIsStale);
         }
-        let forgotten = requests
-            .iter()
-            .filter(|request| self.forget_request(**request))
-            .count();
+        let forgotten = requests.iter().filter(|request| self.forget_request(**request)).count();
         let meta = self.meta();
         meta.request_horizon = meta.request_horizon.max(Some(last));
         Ok(expired(forgotten))
@@ -57,16 +54,12 @@ impl<R: Records> Transaction<'_, R> {
         // I14: pages go in order, without a gap, so that the horizon says all.
         let (mut first, mut bytes) = (self.meta().event_first, 0);
         for &page in pages {
-            let stored: Option<EventPage> = (page == first)
-                .then(|| self.read(&tables::event_page(page)))
-                .flatten();
+            let stored: Option<EventPage> = (page == first).then(|| self.read(&tables::event_page(page))).flatten();
             let stored = stored.ok_or(Refusal::ExpiryIsStale)?;
             first += u64::try_from(stored.events.len()).expect("a length fits 64 bits");
             bytes += len(&codec::encode(&Stored::V1(&stored))).0;
         }
-        pages
-            .iter()
-            .for_each(|page| self.delete(tables::event_page(*page)));
+        pages.iter().for_each(|page| self.delete(tables::event_page(*page)));
         let meta = self.meta();
         meta.event_first = first;
         meta.event_bytes.0 -= bytes;
@@ -75,10 +68,7 @@ impl<R: Records> Transaction<'_, R> {
 
     fn forget_job(&mut self, record: &JobRecord) {
         let job = record.id;
-        let at = record
-            .state
-            .ended_at()
-            .expect("an ended job's record says when");
+        let at = record.state.ended_at().expect("an ended job's record says when");
         self.delete(tables::ended(job));
         self.delete(tables::ended_at(at, job));
         self.delete(tables::spec(job));
@@ -112,7 +102,5 @@ fn has_repetition(jobs: &[JobId]) -> bool {
 }
 
 fn expired(records: usize) -> Reply {
-    Reply::Expired {
-        records: u32::try_from(records).expect("bounded above"),
-    }
+    Reply::Expired { records: u32::try_from(records).expect("bounded above") }
 }

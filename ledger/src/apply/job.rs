@@ -24,11 +24,7 @@ use crate::{
 
 impl<R: Records> Transaction<'_, R> {
     pub(crate) fn submit(&mut self, submit: Submit) -> Outcome {
-        let Submit {
-            request,
-            spec,
-            seed,
-        } = submit;
+        let Submit { request, spec, seed } = submit;
         spec.check().map_err(Refusal::SpecIsInvalid)?;
         let bytes = codec::encode(&Stored::V1(&spec));
         let digest = self.submit_digest(&bytes, seed);
@@ -53,12 +49,7 @@ impl<R: Records> Transaction<'_, R> {
         self.accept(request, digest, &spec, bytes, seed, Some(job))
     }
 
-    pub(crate) fn cancel(
-        &mut self,
-        request: &Request,
-        job: JobId,
-        reason: Option<String>,
-    ) -> Outcome {
+    pub(crate) fn cancel(&mut self, request: &Request, job: JobId, reason: Option<String>) -> Outcome {
         check_reason(reason.as_deref())?;
         let digest = request::digest("cancel", &job.0.to_be_bytes());
         if let Seen::Before(reply) = self.admit(request, &digest)? {
@@ -79,16 +70,8 @@ impl<R: Records> Transaction<'_, R> {
         let since = self.now();
         match record.state {
             JobState::Running(placed) => {
-                record.state = JobState::Stopping {
-                    placed,
-                    cause,
-                    since,
-                };
-                self.happen(Event::AttemptStopping {
-                    job: record.id,
-                    fence: placed.fence,
-                    cause,
-                });
+                record.state = JobState::Stopping { placed, cause, since };
+                self.happen(Event::AttemptStopping { job: record.id, fence: placed.fence, cause });
             }
             JobState::Stopping { .. } => return,
             _ => record.end_waiting(cause, since),
@@ -155,15 +138,8 @@ impl<R: Records> Transaction<'_, R> {
         let nodes = &self.hot().nodes;
         let node = place(wish, nodes.iter().map(Candidate::of))?;
         let candidate = Candidate::of(nodes.by_id(node).expect("a place is on a node"));
-        let mut ahead = self
-            .hot()
-            .queue
-            .heads()
-            .take_while(|head| head.rank < wish.rank);
-        let wanted = ahead
-            .by_ref()
-            .take(HEADS_SCANNED_MAX)
-            .any(|head| candidate.reject(&head.wish()).is_none());
+        let mut ahead = self.hot().queue.heads().take_while(|head| head.rank < wish.rank);
+        let wanted = ahead.by_ref().take(HEADS_SCANNED_MAX).any(|head| candidate.reject(&head.wish()).is_none());
         (!wanted && ahead.next().is_none()).then_some(node)
     }
 

@@ -23,31 +23,17 @@ use crate::{
 
 impl<R: Records> Transaction<'_, R> {
     pub(crate) fn register_node(&mut self, registration: RegisterNode) -> Outcome {
-        check(
-            &registration.name,
-            &registration.labels,
-            &registration.capacity,
-        )
-        .map_err(Refusal::SpecIsInvalid)?;
+        check(&registration.name, &registration.labels, &registration.capacity).map_err(Refusal::SpecIsInvalid)?;
         let nodes = &self.hot().nodes;
-        if nodes
-            .by_name(&registration.name)
-            .is_some_and(|other| other.record.key != registration.key)
-        {
+        if nodes.by_name(&registration.name).is_some_and(|other| other.record.key != registration.key) {
             return Err(Refusal::NodeNameIsTaken);
         }
-        let known = nodes
-            .by_key(&registration.key)
-            .map(|node| node.record.clone());
+        let known = nodes.by_key(&registration.key).map(|node| node.record.clone());
         if let Some(record) = &known
             && record.boot == registration.boot
         {
             let (node, epoch) = (record.id, record.epoch);
-            return if record.up {
-                Ok(Reply::NodeRegistered { node, epoch })
-            } else {
-                Err(Refusal::EpochIsStale)
-            };
+            return if record.up { Ok(Reply::NodeRegistered { node, epoch }) } else { Err(Refusal::EpochIsStale) };
         }
         if known.is_none() && nodes.len() >= NODES_MAX {
             return Err(Refusal::NodesAreExhausted);
@@ -67,16 +53,8 @@ impl<R: Records> Transaction<'_, R> {
         Ok(Reply::NodeLapsed)
     }
 
-    pub(crate) fn drain_node(
-        &mut self,
-        request: &Request,
-        node: NodeId,
-        draining: bool,
-    ) -> Outcome {
-        let digest = request::digest(
-            if draining { "drain" } else { "undrain" },
-            &node.0.to_be_bytes(),
-        );
+    pub(crate) fn drain_node(&mut self, request: &Request, node: NodeId, draining: bool) -> Outcome {
+        let digest = request::digest(if draining { "drain" } else { "undrain" }, &node.0.to_be_bytes());
         if let Seen::Before(reply) = self.admit(request, &digest)? {
             return Ok(reply);
         }
@@ -104,14 +82,7 @@ impl<R: Records> Transaction<'_, R> {
         }
         self.meta().epoch += 1;
         let epoch = Epoch(self.meta().epoch);
-        let RegisterNode {
-            key,
-            name,
-            capacity,
-            labels,
-            boot,
-            command_version,
-        } = registration;
+        let RegisterNode { key, name, capacity, labels, boot, command_version } = registration;
         self.save_node(NodeRecord {
             id: node,
             key,
@@ -138,9 +109,7 @@ impl<R: Records> Transaction<'_, R> {
     fn release_reservation(&mut self, node: NodeId) {
         let reserved = self.hot().nodes.by_id(node).and_then(|node| node.reserved);
         if let Some((_, job)) = reserved {
-            let mut record = self
-                .live_job(job)
-                .expect("R5: a reservation belongs to a live job");
+            let mut record = self.live_job(job).expect("R5: a reservation belongs to a live job");
             record.reserved = None;
             self.save_job(&record);
         }
@@ -148,11 +117,7 @@ impl<R: Records> Transaction<'_, R> {
 }
 
 /// Checks what a node says of itself.
-pub(crate) fn check(
-    name: &str,
-    labels: &BTreeMap<String, String>,
-    capacity: &Resources,
-) -> Result<(), SpecFault> {
+pub(crate) fn check(name: &str, labels: &BTreeMap<String, String>, capacity: &Resources) -> Result<(), SpecFault> {
     check::name(name)?;
     check::labels(labels)?;
     within(Limit::Slots, u64::from(capacity.slots))

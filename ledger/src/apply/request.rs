@@ -28,19 +28,11 @@ impl<R: Records> Transaction<'_, R> {
     pub(crate) fn admit(&self, request: &Request, digest: &Digest) -> Result<Seen, Refusal> {
         check_key(request)?;
         self.check_age(request.id)?;
-        let by_key = request
-            .key
-            .as_ref()
-            .and_then(|key| self.request_under(&request.principal, key));
-        let Some(first) = by_key.or_else(|| {
-            self.exists(&tables::request(request.id))
-                .then_some(request.id)
-        }) else {
+        let by_key = request.key.as_ref().and_then(|key| self.request_under(&request.principal, key));
+        let Some(first) = by_key.or_else(|| self.exists(&tables::request(request.id)).then_some(request.id)) else {
             return Ok(Seen::Never);
         };
-        let record: RequestRecord = self
-            .read(&tables::request(first))
-            .expect("a key is forgotten with its request");
+        let record: RequestRecord = self.read(&tables::request(first)).expect("a key is forgotten with its request");
         if record.principal != request.principal || record.digest != *digest {
             return Err(Refusal::KeyConflicts { first });
         }
@@ -49,19 +41,11 @@ impl<R: Records> Transaction<'_, R> {
 
     /// Remembers what a new request was answered.
     pub(crate) fn remember(&mut self, request: &Request, digest: Digest, reply: &Reply) {
-        let key = request
-            .key
-            .as_ref()
-            .map(|key| key_digest(&request.principal, key));
+        let key = request.key.as_ref().map(|key| key_digest(&request.principal, key));
         if let Some(key) = &key {
             self.put(tables::idempotency_key(key), request.id);
         }
-        let record = RequestRecord {
-            principal: request.principal,
-            digest,
-            key,
-            reply: reply.clone(),
-        };
+        let record = RequestRecord { principal: request.principal, digest, key, reply: reply.clone() };
         self.put(tables::request(request.id), &record);
         self.meta().requests += 1;
     }
@@ -75,9 +59,7 @@ impl<R: Records> Transaction<'_, R> {
         let horizon = self.request_horizon();
         let oldest = Millis(now.0.saturating_sub(DEDUP_WINDOW.0));
         if horizon.is_some_and(|horizon| id <= horizon) || id.born_at() < oldest {
-            let oldest = horizon.map_or(oldest, |horizon| {
-                oldest.max(horizon.born_at().after(Millis(1)))
-            });
+            let oldest = horizon.map_or(oldest, |horizon| oldest.max(horizon.born_at().after(Millis(1))));
             return Err(Refusal::SubmitIsTooOld { oldest });
         }
         if id.born_at() > now.after(REQUEST_AHEAD_MAX) {
@@ -112,8 +94,5 @@ fn key_digest(principal: &Principal, key: &str) -> Digest {
 
 fn short(hasher: &blake3::Hasher) -> Digest {
     let hash = hasher.finalize();
-    *hash
-        .as_bytes()
-        .first_chunk()
-        .expect("a digest has 32 bytes")
+    *hash.as_bytes().first_chunk().expect("a digest has 32 bytes")
 }

@@ -41,11 +41,7 @@ impl<'l, R: Records> Transaction<'l, R> {
             changes: BTreeMap::new(),
             touched: 0,
             events: Vec::new(),
-            signals: Signals {
-                content_hash_wanted: false,
-                diverged: false,
-                unknown_version: None,
-            },
+            signals: Signals { content_hash_wanted: false, diverged: false, unknown_version: None },
             admitted_storage: false,
         }
     }
@@ -100,9 +96,7 @@ impl<'l, R: Records> Transaction<'l, R> {
     }
 
     fn read_bytes(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.changes
-            .get(key)
-            .map_or_else(|| self.records.read(key), Clone::clone)
+        self.changes.get(key).map_or_else(|| self.records.read(key), Clone::clone)
     }
 
     pub(crate) fn put<T: Serialize>(&mut self, key: Vec<u8>, record: T) -> Bytes {
@@ -128,10 +122,10 @@ impl<'l, R: Records> Transaction<'l, R> {
 
     /// A job that has not ended.
     pub(crate) fn live_job(&self, job: JobId) -> Option<JobRecord> {
-        self.hot().jobs.contains_key(&job).then(|| {
-            self.read(&tables::live(job))
-                .expect("R5: every hot job has a live record")
-        })
+        self.hot()
+            .jobs
+            .contains_key(&job)
+            .then(|| self.read(&tables::live(job)).expect("R5: every hot job has a live record"))
     }
 
     pub(crate) fn ended_job(&self, job: JobId) -> Option<JobRecord> {
@@ -171,24 +165,10 @@ impl<'l, R: Records> Transaction<'l, R> {
     pub(crate) fn finish(mut self, replies: Vec<Reply>) -> Applied {
         self.write_events();
         let hash = self.link_chain();
-        let Self {
-            ledger,
-            mut changes,
-            signals,
-            ..
-        } = self;
-        changes.insert(
-            META.to_vec(),
-            Some(codec::encode(&Stored::V1(&ledger.meta))),
-        );
+        let Self { ledger, mut changes, signals, .. } = self;
+        changes.insert(META.to_vec(), Some(codec::encode(&Stored::V1(&ledger.meta))));
         let changes = changes.into_iter().collect();
-        Applied {
-            replies,
-            changes,
-            hash,
-            event_next: ledger.meta.event_next,
-            signals,
-        }
+        Applied { replies, changes, hash, event_next: ledger.meta.event_next, signals }
     }
 
     fn write_events(&mut self) {
@@ -197,11 +177,7 @@ impl<'l, R: Records> Transaction<'l, R> {
         }
         let events = std::mem::take(&mut self.events);
         let count = u64::try_from(events.len()).expect("a length fits 64 bits");
-        let page = EventPage {
-            first: self.ledger.meta.event_next,
-            at: self.now(),
-            events,
-        };
+        let page = EventPage { first: self.ledger.meta.event_next, at: self.now(), events };
         let bytes = self.put(tables::event_page(page.first), &page);
         let meta = self.meta();
         meta.event_next += count;

@@ -26,10 +26,7 @@ impl Demands {
     }
 
     pub(crate) fn release(&mut self, demand: Arc<Demand>) {
-        let jobs = self
-            .jobs
-            .get_mut(&demand)
-            .expect("R5: a job's demand is interned while it lives");
+        let jobs = self.jobs.get_mut(&demand).expect("R5: a job's demand is interned while it lives");
         *jobs -= 1;
         if *jobs == 0 {
             self.jobs.remove(&demand);

@@ -53,10 +53,7 @@ impl Nodes {
         if let Some(node) = self.by_id.get_mut(&record.id) {
             self.by_name.remove(&node.record.name);
             if node.record.capacity != record.capacity {
-                assert!(
-                    node.held.is_empty(),
-                    "a node changes its capacity with a new epoch only"
-                );
+                assert!(node.held.is_empty(), "a node changes its capacity with a new epoch only");
                 node.free = record.capacity;
             }
             self.by_name.insert(record.name.clone(), record.id);
@@ -64,28 +61,16 @@ impl Nodes {
             return;
         }
         self.by_name.insert(record.name.clone(), record.id);
-        let node = HotNode {
-            free: record.capacity,
-            held: BTreeMap::new(),
-            stopping: BTreeMap::new(),
-            reserved: None,
-            record,
-        };
+        let node =
+            HotNode { free: record.capacity, held: BTreeMap::new(), stopping: BTreeMap::new(), reserved: None, record };
         self.by_id.insert(node.record.id, node);
     }
 
     /// An attempt takes its place; `share` is nothing where a planted defect gave it away already.
-    pub(crate) fn take(
-        &mut self,
-        placed: &Placed,
-        job: JobId,
-        stopping: Option<StopCause>,
-        share: Option<&Resources>,
-    ) {
+    pub(crate) fn take(&mut self, placed: &Placed, job: JobId, stopping: Option<StopCause>, share: Option<&Resources>) {
         let node = self.placed_on(placed.node);
         node.held.insert(placed.fence, job);
-        node.stopping
-            .extend(stopping.map(|cause| (placed.fence, cause)));
+        node.stopping.extend(stopping.map(|cause| (placed.fence, cause)));
         if let Some(share) = share {
             node.free = node.free.without(share);
         }
@@ -109,8 +94,6 @@ impl Nodes {
     }
 
     fn placed_on(&mut self, id: NodeId) -> &mut HotNode {
-        self.by_id
-            .get_mut(&id)
-            .expect("R5: nodes are never removed while jobs name them")
+        self.by_id.get_mut(&id).expect("R5: nodes are never removed while jobs name them")
     }
 }

@@ -18,10 +18,7 @@ pub(crate) struct Rank {
 
 impl Rank {
     pub(crate) const fn of(record: &JobRecord) -> Self {
-        Self {
-            reverse_priority: u8::MAX - record.priority,
-            order: record.order,
-        }
+        Self { reverse_priority: u8::MAX - record.priority, order: record.order }
     }
 }
 
@@ -45,12 +42,8 @@ impl Queue {
     }
 
     pub(crate) fn remove(&mut self, rank: Rank, demand: &Arc<Demand>) {
-        let line = self
-            .lines
-            .get_mut(demand)
-            .expect("R5: a queued job stands in its demand's line");
-        line.remove(&rank)
-            .expect("R5: a queued job stands in its line");
+        let line = self.lines.get_mut(demand).expect("R5: a queued job stands in its demand's line");
+        line.remove(&rank).expect("R5: a queued job stands in its line");
         self.depth -= 1;
         let next = line.first_key_value().map(|(next, _)| *next);
         if self.heads.remove(&rank).is_some()
@@ -65,11 +58,7 @@ impl Queue {
 
     /// The head of each line, most urgent first.
     pub(crate) fn heads(&self) -> impl Iterator<Item = Head<'_>> {
-        self.heads.iter().map(|(rank, demand)| Head {
-            rank: *rank,
-            demand,
-            line: &self.lines[demand],
-        })
+        self.heads.iter().map(|(rank, demand)| Head { rank: *rank, demand, line: &self.lines[demand] })
     }
 
     pub(crate) const fn depth(&self) -> usize {

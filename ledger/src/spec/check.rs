@@ -69,27 +69,13 @@ impl JobSpec {
             return Err(SpecFault::CommandIsEmpty);
         }
         within(Limit::Arguments, len(self.command.len()))?;
-        within(
-            Limit::ArgumentBytes,
-            self.command
-                .iter()
-                .map(|argument| len(argument.len()) + 1)
-                .sum(),
-        )?;
-        self.command
-            .iter()
-            .try_for_each(|argument| no_nul(argument))
+        within(Limit::ArgumentBytes, self.command.iter().map(|argument| len(argument.len()) + 1).sum())?;
+        self.command.iter().try_for_each(|argument| no_nul(argument))
     }
 
     fn check_environment(&self) -> Checked {
         within(Limit::EnvVars, len(self.env.len()))?;
-        within(
-            Limit::EnvBytes,
-            self.env
-                .iter()
-                .map(|(key, value)| len(key.len() + value.len()) + 2)
-                .sum(),
-        )?;
+        within(Limit::EnvBytes, self.env.iter().map(|(key, value)| len(key.len() + value.len()) + 2).sum())?;
         for (variable, value) in &self.env {
             key(variable)?;
             no_nul(value)?;
@@ -102,11 +88,7 @@ impl JobSpec {
         };
         within(Limit::PathBytes, len(path.len()))?;
         no_nul(path)?;
-        if path.starts_with('/') {
-            Ok(())
-        } else {
-            Err(SpecFault::PathIsRelative(path.clone()))
-        }
+        if path.starts_with('/') { Ok(()) } else { Err(SpecFault::PathIsRelative(path.clone())) }
     }
 
     fn check_demand(&self) -> Checked {
@@ -132,17 +114,9 @@ impl JobSpec {
             Backoff::Fixed(pause) => (pause, pause),
             Backoff::Exponential { base, max } => (base, max),
         };
-        let timeouts = [
-            self.timeouts.queue,
-            self.timeouts.attempt,
-            self.timeouts.job,
-        ];
+        let timeouts = [self.timeouts.queue, self.timeouts.attempt, self.timeouts.job];
         let spans = [Some(base), Some(max), Some(self.kill.grace)];
-        timeouts
-            .into_iter()
-            .chain(spans)
-            .flatten()
-            .try_for_each(|Millis(span)| within(Limit::SpanMs, span))
+        timeouts.into_iter().chain(spans).flatten().try_for_each(|Millis(span)| within(Limit::SpanMs, span))
     }
 }
 
@@ -179,11 +153,7 @@ pub fn name(name: &str) -> Checked {
 /// # Errors
 /// [`SpecFault::TooMuch`] with the bound's name.
 pub const fn within(limit: Limit, actual: u64) -> Checked {
-    if actual > limit.max() {
-        Err(SpecFault::TooMuch { limit, actual })
-    } else {
-        Ok(())
-    }
+    if actual > limit.max() { Err(SpecFault::TooMuch { limit, actual }) } else { Ok(()) }
 }
 
 fn constraint(constraint: &Constraint) -> Checked {
@@ -195,25 +165,15 @@ fn constraint(constraint: &Constraint) -> Checked {
         LabelTest::Exists => &[],
     };
     within(Limit::ConstraintValues, len(values.len()))?;
-    values
-        .iter()
-        .try_for_each(|value| within(Limit::LabelBytes, len(value.len())))
+    values.iter().try_for_each(|value| within(Limit::LabelBytes, len(value.len())))
 }
 
 fn key(key: &str) -> Checked {
-    if key.is_empty() || key.contains(['=', '\0']) {
-        Err(SpecFault::KeyIsInvalid(key.to_owned()))
-    } else {
-        Ok(())
-    }
+    if key.is_empty() || key.contains(['=', '\0']) { Err(SpecFault::KeyIsInvalid(key.to_owned())) } else { Ok(()) }
 }
 
 fn no_nul(text: &str) -> Checked {
-    if text.contains('\0') {
-        Err(SpecFault::HasNul)
-    } else {
-        Ok(())
-    }
+    if text.contains('\0') { Err(SpecFault::HasNul) } else { Ok(()) }
 }
 
 fn len(len: usize) -> u64 {

@@ -6,7 +6,7 @@ use quorla_client::{
     ClusterStatus, ContentHash, ContentHashQuery, ErrorBody, ErrorCode, Hello, NodeRole, NodeView, PROTOCOL_VERSION,
     ReadLevel, Reply, Welcome, limits::WAIT_MS_MAX,
 };
-use quorla_consensus::{Role, Status};
+use quorla_consensus::{Peer, Status};
 use quorla_ledger::{Command, ids::Principal, record::NodeRecord, reply};
 use tokio::time::{Instant, timeout_at};
 
@@ -28,7 +28,7 @@ impl Dispatch {
             principal: KeyId(principal.0).to_string(),
             server_time_ms: self.consensus.ledger_time().0,
             leader: self.leader_address(),
-            is_leader: status.role == Role::Leader,
+            is_leader: status.is_leader(),
             addresses: self.addresses(),
         };
         Ok((self.applied_index(), Reply::Welcome(welcome)))
@@ -75,9 +75,8 @@ impl Dispatch {
     pub(super) async fn content_hash(&self, query: ContentHashQuery) -> Result<(u64, Reply), ErrorBody> {
         let deadline = Instant::now() + Duration::from_millis(query.timeout_ms.min(WAIT_MS_MAX));
         let mut status = self.consensus.status();
-        let reached = status.wait_for(|status| {
-            status.content_hash.as_ref().is_some_and(|hash| hash.index >= query.index)
-        });
+        let reached =
+            status.wait_for(|status| status.content_hash.as_ref().is_some_and(|hash| hash.index >= query.index));
         let reached = timeout_at(deadline, reached).await.ok().and_then(Result::ok);
         let hash = reached.and_then(|status| status.content_hash.clone()).filter(|hash| hash.index == query.index);
         match hash {
@@ -119,7 +118,8 @@ impl Dispatch {
     fn show_node(&self, record: &NodeRecord, status: &Status) -> NodeView {
         let key = KeyId(record.key.0);
         let gossiped = self.member(&key);
-        let voice = status.members.iter().find(|member| member.node_key == record.key.0);
+        let voice = member_of(record, status);
+        let progress = voice.and_then(|peer| status.progress.iter().find(|progress| progress.raft_id == peer.raft_id));
         let used = self.consensus.inspect(|ledger| {
             ledger.node(record.id).map_or(0, |node| node.record().capacity.slots - node.free().slots)
         });
@@ -128,11 +128,11 @@ impl Dispatch {
             name: record.name.clone(),
             key: key.to_string(),
             role: role(record, status),
-            raft_id: voice.map(|member| member.raft_id),
+            raft_id: voice.map(|peer| peer.raft_id),
             address: gossiped.as_ref().map(|member| member.address.clone()),
             http_address: is_self.then(|| self.about.http_address.clone()),
-            applied_index: is_self.then(|| self.applied_index()),
-            lag: voice.and_then(|member| member.lag),
+            applied_index: if is_self { Some(self.applied_index()) } else { progress.and_then(|it| it.matched_index) },
+            lag: progress.map(|progress| progress.lag),
             slots_used: used,
             slots_total: record.capacity.slots,
             cpu_milli_total: u32::try_from(record.capacity.cpu.0).unwrap_or(u32::MAX),
@@ -145,13 +145,19 @@ impl Dispatch {
     }
 }
 
+/// The node as a member of the group, voter or learner; the newest storage if it has several.
+fn member_of<'s>(record: &NodeRecord, status: &'s Status) -> Option<&'s Peer> {
+    let members = status.voters.iter().chain(&status.learners);
+    members.filter(|peer| peer.node_key == record.key.0).max_by_key(|peer| peer.raft_id)
+}
+
 fn role(record: &NodeRecord, status: &Status) -> NodeRole {
     let leads = status.leader.as_ref().is_some_and(|leader| leader.node_key == record.key.0);
-    let member = status.members.iter().find(|member| member.node_key == record.key.0);
-    match member {
+    let votes = status.voters.iter().any(|peer| peer.node_key == record.key.0);
+    match member_of(record, status) {
         _ if !record.up => NodeRole::Gone,
         Some(_) if leads => NodeRole::Leader,
-        Some(member) if member.voter => NodeRole::Follower,
+        Some(_) if votes => NodeRole::Follower,
         Some(_) => NodeRole::Learner,
         None => NodeRole::Worker,
     }

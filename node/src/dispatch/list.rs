@@ -3,7 +3,7 @@
 //! A page costs a merge of two ordered tables and looks at `ROWS_WALKED_MAX` records at the most, matching or not; where
 //! that ends it, the page is short and says where the next one begins.
 
-use std::ops::ControlFlow;
+use std::{cmp::Reverse, ops::ControlFlow};
 
 use quorla_client::{
     ErrorBody, ErrorCode, JobId, JobPage, JobSummary, ListQuery, PrefixMatch, PrefixQuery, Reply, canonical_prefix,
@@ -48,7 +48,7 @@ fn page(reading: &Reading, query: &ListQuery, below: Option<ids::JobId>, rows: u
     // Beyond the point at which either walk was cut, the other table's rows would be out of order.
     let cut = live.cut.max(ended.cut);
     let mut records: Vec<JobRecord> = live.records.into_iter().chain(ended.records).collect();
-    records.sort_unstable_by(|one, other| other.id.cmp(&one.id));
+    records.sort_unstable_by_key(|record| Reverse(record.id));
     records.retain(|record| cut.is_none_or(|cut| record.id >= cut));
     let more = records.len() > rows;
     records.truncate(rows);

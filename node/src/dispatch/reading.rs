@@ -9,7 +9,7 @@ use quorla_ledger::{
     event::EventPage,
     ids::{self, Fence},
     outcome::Tails,
-    record::{ClusterRecord, JobRecord, MetaRecord, NodeRecord, Stored},
+    record::{JobRecord, MetaRecord, NodeRecord, Stored},
     spec::JobSpec,
     tables::{self, Table},
 };
@@ -57,10 +57,6 @@ impl Reading {
         Ok(self.record::<MetaRecord>(&tables::META)?.map_or(0, |meta| meta.event_next))
     }
 
-    pub(super) fn cluster(&self) -> Read<Option<ClusterRecord>> {
-        self.record(&tables::CLUSTER)
-    }
-
     pub(super) fn nodes(&self) -> Read<Vec<NodeRecord>> {
         let mut nodes = Vec::new();
         self.scan(&Table::Nodes.prefix(), |_, value| {
@@ -100,11 +96,7 @@ impl Reading {
     }
 
     /// Pages of events from the one that holds `sequence` on; false where the walk was cut by its bound.
-    pub(super) fn events_from(
-        &self,
-        sequence: u64,
-        mut visit: impl FnMut(EventPage) -> ControlFlow<()>,
-    ) -> Read<bool> {
+    pub(super) fn events_from(&self, sequence: u64, mut visit: impl FnMut(EventPage) -> ControlFlow<()>) -> Read<bool> {
         let prefix = Table::Events.prefix();
         let first = self.page_with(sequence)?;
         let (mut walked, mut whole) = (0, true);

@@ -1,6 +1,6 @@
 //! From what the ledger and the consensus refuse to words for a client: a stable code, why, and what to try next.
 
-use quorla_client::{ErrorBody, ErrorCode, JobId, limits::FRAME_BYTES_MAX};
+use quorla_client::{ErrorBody, ErrorCode, JobId};
 use quorla_ledger::{
     limits::{DEMANDS_MAX, LIVE_JOBS_MAX, Limit},
     record::JobState,
@@ -36,15 +36,6 @@ pub(super) fn unknown_attempt(job: JobId, number: u32, made: u32) -> ErrorBody {
     ErrorBody::new(ErrorCode::NotFound, message).hint("`quorla job history` shows its attempts.")
 }
 
-/// A request larger than one frame.
-pub(super) fn too_large(bytes: u64) -> ErrorBody {
-    ErrorBody::new(
-        ErrorCode::FrameTooLarge,
-        format!("read a request: {bytes} bytes exceed the {FRAME_BYTES_MAX} of one frame"),
-    )
-    .hint("Send fewer jobs at once, or a smaller standard input.")
-}
-
 fn explain(refusal: &Refusal) -> (ErrorCode, String) {
     match refusal {
         Refusal::SpecIsInvalid(fault) => explain_fault(fault),
@@ -78,7 +69,7 @@ fn explain(refusal: &Refusal) -> (ErrorCode, String) {
 fn explain_fault(fault: &SpecFault) -> (ErrorCode, String) {
     let why = match fault {
         SpecFault::TooMuch { limit, actual } => {
-            let max = limit.max();
+            let max = Limit::max(*limit);
             return (ErrorCode::LimitExceeded, format!("{} is {actual}, at most {max} is accepted", named(*limit)));
         }
         SpecFault::CommandIsEmpty => "the command is empty".into(),

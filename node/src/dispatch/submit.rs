@@ -44,11 +44,8 @@ impl Dispatch {
 
     pub(super) async fn cancel(&self, principal: Principal, cancel: Cancel) -> Answer {
         let attempt = "cancel a job";
-        let request = command::Request {
-            principal,
-            id: ids::JobId(cancel.request_id.as_u128()),
-            key: cancel.idempotency_key,
-        };
+        let request =
+            command::Request { principal, id: ids::JobId(cancel.request_id.as_u128()), key: cancel.idempotency_key };
         let command = Command::Cancel { request, job: id(cancel.job), reason: cancel.reason };
         let reply::Reply::Cancelled = self.change(attempt, &command).await? else {
             return Err(refuse::unexpected(attempt));

@@ -13,7 +13,7 @@ use std::{
 
 use tokio::{sync::watch, time::MissedTickBehavior};
 
-use crate::replica::{Leadership, Replica};
+use crate::replica::Replica;
 
 /// Between two rings by time.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -50,12 +50,4 @@ impl Bell {
 
 async fn changed<T>(watched: &mut watch::Receiver<T>) -> bool {
     watched.changed().await.is_ok()
-}
-
-/// Waits until somebody leads that `accepted` says yes to; nothing when the replica stopped.
-pub(crate) async fn leadership_where(
-    watched: &mut watch::Receiver<Leadership>,
-    accepted: impl FnMut(&Leadership) -> bool,
-) -> Option<Leadership> {
-    watched.wait_for(accepted).await.ok().map(|leadership| *leadership)
 }

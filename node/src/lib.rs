@@ -26,5 +26,6 @@ pub mod identity;
 pub mod link;
 pub mod log;
 pub mod metrics;
+pub mod run;
 pub mod session;
 pub mod transport;

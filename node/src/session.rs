@@ -11,25 +11,84 @@ use quorla_client::{
     codec::{decode_body, encode_body},
     limits::{REQUESTS_IN_FLIGHT_MAX, WAITS_IN_FLIGHT_MAX},
 };
+use quorla_actors::sessions::Conversation;
 use quorla_ledger::ids::Principal;
+use tokio::sync::watch;
 
 use crate::{
     dispatch::Dispatch,
-    endpoint::{ClientStreamError, ReplyWriter, RequestReader},
+    endpoint::{ClientConnection, ClientStreamError, ReplyWriter, RequestReader},
+    metrics,
 };
 
 /// Replies gathered into one write at the most, in bytes.
 const FLUSH_BYTES: usize = 64 * 1_024;
 
+/// A client's connection as a session of the actors: each of its streams is served beside the others.
+pub struct ClientConversation {
+    dispatch: Dispatch,
+    connection: ClientConnection,
+}
+
+impl ClientConversation {
+    /// A conversation that has not begun.
+    pub fn new(dispatch: Dispatch, connection: ClientConnection) -> Self {
+        Self { dispatch, connection }
+    }
+
+    async fn serve_streams(self, mut ending: watch::Receiver<bool>) {
+        let principal = Principal(self.connection.principal().0);
+        let mut streams = FuturesUnordered::new();
+        let stop = ending.clone();
+        loop {
+            tokio::select! {
+                () = closed(&mut ending) => break,
+                Some(()) = streams.next(), if !streams.is_empty() => {}
+                stream = self.connection.accept_stream() => match stream {
+                    Some((reader, writer)) => {
+                        streams.push(serve_logged(&self.dispatch, principal, reader, writer, stop.clone()));
+                    }
+                    None => break,
+                },
+            }
+        }
+        while streams.next().await.is_some() {}
+    }
+}
+
+impl Conversation for ClientConversation {
+    fn hold(self: Box<Self>, ending: watch::Receiver<bool>) -> BoxFuture<'static, ()> {
+        async move {
+            metrics::add_client_sessions(1);
+            self.serve_streams(ending).await;
+            metrics::add_client_sessions(-1);
+        }
+        .boxed()
+    }
+}
+
+async fn serve_logged(
+    dispatch: &Dispatch,
+    principal: Principal,
+    reader: RequestReader,
+    writer: ReplyWriter,
+    ending: watch::Receiver<bool>,
+) {
+    if let Err(error) = serve(dispatch, principal, reader, writer, ending).await {
+        tracing::debug!(%error, "a client's stream ended");
+    }
+}
+
 /// Serves one stream until the client finishes it or it breaks; answers what was asked before that.
 ///
 /// # Errors
 /// A broken stream, or bytes that are no frames.
-pub async fn serve(
+async fn serve(
     dispatch: &Dispatch,
     principal: Principal,
     mut reader: RequestReader,
     mut writer: ReplyWriter,
+    mut ending: watch::Receiver<bool>,
 ) -> Result<(), ClientStreamError> {
     let mut answers: FuturesUnordered<BoxFuture<'_, (u64, Response)>> = FuturesUnordered::new();
     let mut reading = true;
@@ -42,6 +101,7 @@ pub async fn serve(
                 gather(&mut answers, &mut writer)?;
                 writer.flush().await?;
             }
+            () = closed(&mut ending), if reading => reading = false,
             frame = reader.next(), if reading && room => match frame? {
                 Some((id, body)) => answers.push(start(dispatch, principal, id, &body)),
                 None => reading = false,
@@ -50,6 +110,12 @@ pub async fn serve(
     }
     writer.finish();
     Ok(())
+}
+
+/// Resolves when the node takes nothing new.
+async fn closed(ending: &mut watch::Receiver<bool>) {
+    // An error means that whoever would say so is gone: the same.
+    let _ = ending.wait_for(|ending| *ending).await;
 }
 
 fn start<'d>(dispatch: &'d Dispatch, principal: Principal, id: u64, body: &Bytes) -> BoxFuture<'d, (u64, Response)> {

@@ -4,7 +4,8 @@ use quorla_ledger::{
     codec,
     ids::{Fence, JobId},
     ledger::Records,
-    record::{JobRecord, SpecRecord, Stored},
+    record::{JobRecord, Stored},
+    spec::JobSpec,
     tables,
     units::Millis,
 };
@@ -25,12 +26,12 @@ pub(super) fn message(dispatched: Dispatched, records: &dyn Records) -> Option<T
 
 fn start(order: Order, records: &dyn Records) -> Option<Start> {
     let Stored::V1(job) = codec::decode::<Stored<JobRecord>>(&records.read(&tables::live(order.job))?)?;
-    let Stored::V1(spec) = codec::decode::<Stored<SpecRecord>>(&records.read(&tables::spec(order.job))?)?;
+    let Stored::V1(spec) = codec::decode::<Stored<JobSpec>>(&records.read(&tables::spec(order.job))?)?;
     let placed = job.state.placed().filter(|placed| placed.fence == order.fence)?;
     let attempt = job.timeouts.attempt.map(|timeout| placed.at.after(timeout));
     let whole = job.timeouts.job.map(|timeout| job.submitted_at.after(timeout));
     let deadline: Option<Millis> = [attempt, whole].into_iter().flatten().min();
-    let SpecRecord { command, env, working_dir, stdin, kill, output_tail_max, .. } = spec;
+    let JobSpec { command, env, working_dir, stdin, kill, output_tail_max, .. } = spec;
     let work = Work { command, env, working_dir, stdin, kill, output_tail_max };
     log(order.job, order.fence);
     Some(Start { order, number: job.attempts_made, deadline, work })

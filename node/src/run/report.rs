@@ -1,12 +1,13 @@
 //! What operators see: metrics and readiness, from the status of the consensus and the ledger.
 
+use std::sync::Arc;
+
 use quorla_consensus::{Consensus, Role, Status};
 use quorla_ledger::{Ledger, ids::NodeKey};
-use tokio::sync::watch;
 
 use crate::{
     endpoint::Endpoint,
-    gossip::{Gossip, Load, Members},
+    gossip::{ChitchatGossip, Gossip as _, Load},
     http::Gate,
     metrics::{self, RaftState},
 };
@@ -15,22 +16,26 @@ use crate::{
 pub(super) struct Report {
     pub(super) consensus: Consensus,
     pub(super) endpoint: Endpoint,
-    pub(super) members: watch::Receiver<Members>,
+    pub(super) gossip: Arc<ChitchatGossip>,
     pub(super) gate: Gate,
     pub(super) key: NodeKey,
 }
 
 impl Report {
-    /// Renews everything at each change of the status, until the consensus or the node ends.
-    pub(super) async fn run(self, gossip: impl Gossip, mut stopping: watch::Receiver<bool>) {
+    /// Renews everything at each change of the status, until the consensus ends.
+    pub(super) async fn run(self) {
         let mut status = self.consensus.status();
+        let mut published = Load::default();
         loop {
             let current = status.borrow_and_update().clone();
             self.show(&current);
-            gossip.publish_load(self.load()).await;
-            tokio::select! {
-                _ = stopping.wait_for(|stopping| *stopping) => return,
-                changed = status.changed() => if changed.is_err() { return },
+            let load = self.load();
+            if load != published {
+                self.gossip.publish_load(load).await;
+                published = load;
+            }
+            if status.changed().await.is_err() {
+                return;
             }
         }
     }
@@ -41,7 +46,7 @@ impl Report {
         metrics::set_applied_index(status.applied_index);
         let known = status.committed_index.unwrap_or(0);
         metrics::set_apply_lag_entries(known.saturating_sub(status.applied_index));
-        metrics::set_members_live(self.members.borrow().len());
+        metrics::set_members_live(self.gossip.members().borrow().len());
         metrics::set_connections_open(self.endpoint.open_connections());
         let live = self.consensus.inspect(Ledger::live_jobs);
         metrics::set_jobs_live(u64::try_from(live).unwrap_or(u64::MAX));

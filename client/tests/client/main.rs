@@ -1,0 +1,9 @@
+//! The client against a real QUIC server that speaks the protocol and misbehaves as told.
+
+mod authority;
+mod frames;
+mod outcomes;
+mod pipelining;
+mod redirects;
+mod server;
+mod trust;

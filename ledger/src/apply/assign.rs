@@ -1,0 +1,100 @@
+//! Queued jobs get a place: `Assign`, the fast path and the refill end here.
+
+use crate::{
+    apply::{Outcome, transaction::Transaction},
+    command::Assign,
+    event::Event,
+    hot::queue::Head,
+    ids::{Fence, JobId, NodeId},
+    ledger::Records,
+    limits::{ATTEMPTS_KEPT_MAX, HEADS_SCANNED_MAX, OVERTAKINGS_MAX},
+    place::{Candidate, Wish, reserve},
+    record::{AttemptRecord, Course, JobRecord, JobState, Placed},
+    reply::{Assigned, Refusal, Reply},
+    tables,
+};
+
+impl<R: Records> Transaction<'_, R> {
+    /// The planner decided on an older view: everything is checked again.
+    pub(crate) fn assign(&mut self, assign: &Assign) -> Outcome {
+        let record = self.live_job(assign.job).ok_or(Refusal::JobIsUnknown)?;
+        if !matches!(record.state, JobState::Queued { .. }) {
+            return Err(Refusal::JobIsNotQueued);
+        }
+        let node = self.node(assign.node)?;
+        if node.record.epoch != assign.epoch {
+            return Err(Refusal::EpochIsStale);
+        }
+        if let Some(rejection) = Candidate::of(node).reject(&record.wish()) {
+            return Err(Refusal::NodeRejects(rejection));
+        }
+        Ok(Reply::Assigned(self.start_on(record, assign.node)))
+    }
+
+    /// Gives the most urgent job that fits it to a node with a freed place.
+    pub(crate) fn refill(&mut self, node: NodeId) -> Option<Assigned> {
+        let candidate = Candidate::of(self.hot().nodes.by_id(node)?);
+        let heads = self.hot().queue.heads().take(HEADS_SCANNED_MAX);
+        let job = { heads }.find(|head| candidate.reject(&head.wish()).is_none())?.job();
+        let record = self.live_job(job).expect("R5: queued jobs live");
+        Some(self.start_on(record, node))
+    }
+
+    /// Starts an attempt on a node that has room, with a fence above all before it (I4).
+    pub(crate) fn start_on(&mut self, mut record: JobRecord, node: NodeId) -> Assigned {
+        let wish = record.wish();
+        let overtaken = self.overtaken_by(&wish);
+        let epoch = self.hot().nodes.by_id(node).expect("a place is on a node").record.epoch;
+        let meta = self.meta();
+        meta.fence_sequence += 1;
+        let fence = Fence::new(meta.generation, meta.fence_sequence);
+        let placed = Placed { fence, node, epoch, at: self.now() };
+        record.reserved = None;
+        record.attempts_made += 1;
+        record.attempts.push(AttemptRecord { number: record.attempts_made, placed, course: Course::Open });
+        self.forget_first_attempt(&mut record);
+        record.state = JobState::Running(placed);
+        self.save_job(&record);
+        self.happen(Event::AttemptAssigned { job: record.id, fence, node });
+        if let Some(job) = overtaken {
+            self.overtake(job);
+        }
+        Assigned { job: record.id, node, fence }
+    }
+
+    fn forget_first_attempt(&mut self, record: &mut JobRecord) {
+        if record.attempts.len() > ATTEMPTS_KEPT_MAX {
+            let first = record.attempts.remove(0);
+            self.delete(tables::tails(record.id, first.placed.fence));
+        }
+    }
+
+    /// The most urgent job ahead of this one that could run on some node.
+    fn overtaken_by(&self, wish: &Wish<'_>) -> Option<JobId> {
+        let ahead = self.hot().queue.heads().take_while(|head| head.rank < wish.rank && head.job() != wish.job);
+        ahead.take(HEADS_SCANNED_MAX).find(|head| self.could_run(head)).map(|head| head.job())
+    }
+
+    fn could_run(&self, head: &Head<'_>) -> bool {
+        self.hot().nodes.iter().any(|node| Candidate::of(node).reject_ever(head.demand).is_none())
+    }
+
+    /// Counts one overtaking; after [`OVERTAKINGS_MAX`] a node is kept free, if one is left to keep.
+    fn overtake(&mut self, job: JobId) {
+        let mut record = self.live_job(job).expect("R5: queued jobs live");
+        if record.reserved.is_some() {
+            return;
+        }
+        let counted = record.overtaken < OVERTAKINGS_MAX;
+        record.overtaken = (record.overtaken + 1).min(OVERTAKINGS_MAX);
+        if record.overtaken == OVERTAKINGS_MAX {
+            record.reserved = reserve(&record.demand, self.hot().nodes.iter().map(Candidate::of));
+        }
+        if let Some(node) = record.reserved {
+            self.happen(Event::NodeReserved { job, node });
+        }
+        if counted || record.reserved.is_some() {
+            self.save_job(&record);
+        }
+    }
+}

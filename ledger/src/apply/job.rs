@@ -1,0 +1,187 @@
+//! Jobs come in and are called off: `Submit`, `Retry`, `Cancel`.
+
+use crate::{
+    apply::{Outcome, request::{self, Seen}, transaction::{Transaction, len}},
+    codec,
+    command::{Request, Submit},
+    defect::Defect,
+    event::Event,
+    ids::{JobId, NodeId},
+    ledger::Records,
+    limits::{HEADS_SCANNED_MAX, LIVE_JOBS_MAX, Limit},
+    outcome::StopCause,
+    place::{Candidate, Wish, place},
+    record::{JobRecord, JobState, Stored},
+    reply::{Refusal, Reply},
+    spec::{JobSpec, check::within},
+    tables,
+    units::{Bytes, Millis},
+};
+
+impl<R: Records> Transaction<'_, R> {
+    pub(crate) fn submit(&mut self, submit: Submit) -> Outcome {
+        let Submit { request, spec, seed } = submit;
+        spec.check().map_err(Refusal::SpecIsInvalid)?;
+        let bytes = codec::encode(&Stored::V1(&spec));
+        let digest = self.submit_digest(&bytes, seed);
+        match self.admit(&request, &digest)? {
+            Seen::Before(reply) => Ok(reply),
+            Seen::Never => self.accept(&request, digest, &spec, bytes, seed, None),
+        }
+    }
+
+    pub(crate) fn retry(&mut self, request: &Request, job: JobId, seed: u64) -> Outcome {
+        let digest = request::digest("retry", &job.0.to_be_bytes());
+        if let Seen::Before(reply) = self.admit(request, &digest)? {
+            return Ok(reply);
+        }
+        if self.hot().jobs.contains_key(&job) {
+            return Err(Refusal::JobIsLive);
+        }
+        self.ended_job(job).ok_or(Refusal::JobIsUnknown)?;
+        let mut spec: JobSpec = self.read(&tables::spec(job)).ok_or(Refusal::SpecIsGone)?;
+        spec.not_before = None;
+        let bytes = codec::encode(&Stored::V1(&spec));
+        self.accept(request, digest, &spec, bytes, seed, Some(job))
+    }
+
+    pub(crate) fn cancel(&mut self, request: &Request, job: JobId, reason: Option<String>) -> Outcome {
+        check_reason(reason.as_deref())?;
+        let digest = request::digest("cancel", &job.0.to_be_bytes());
+        if let Seen::Before(reply) = self.admit(request, &digest)? {
+            return Ok(reply);
+        }
+        let Some(mut record) = self.live_job(job) else {
+            let ended = self.ended_job(job).ok_or(Refusal::JobIsUnknown)?;
+            return Err(Refusal::JobHasEnded(ended.state));
+        };
+        record.cancel_reason = reason;
+        self.call_off(record, StopCause::Cancel);
+        self.remember(request, digest, &Reply::Cancelled);
+        Ok(Reply::Cancelled)
+    }
+
+    /// Ends a waiting job, or has the attempt of a running one stopped. One that stops already keeps its first cause.
+    pub(crate) fn call_off(&mut self, mut record: JobRecord, cause: StopCause) {
+        let since = self.now();
+        match record.state {
+            JobState::Running(placed) => {
+                record.state = JobState::Stopping { placed, cause, since };
+                self.happen(Event::AttemptStopping { job: record.id, fence: placed.fence, cause });
+            }
+            JobState::Stopping { .. } => return,
+            _ => record.end_waiting(cause, since),
+        }
+        self.save_job(&record);
+    }
+
+    fn accept(
+        &mut self,
+        request: &Request,
+        digest: request::Digest,
+        spec: &JobSpec,
+        bytes: Vec<u8>,
+        seed: u64,
+        retry_of: Option<JobId>,
+    ) -> Outcome {
+        let job = request.id;
+        self.check_room(job, spec)?;
+        let mut record = JobRecord::fresh(request, spec, seed, self.now());
+        record.retry_of = retry_of;
+        record.kept_bytes = len(&bytes);
+        self.meta().order += 1;
+        record.order = self.meta().order;
+        self.happen(Event::JobSubmitted(job));
+        self.put_bytes(tables::spec(job), bytes);
+        self.put_key(tables::short_id(job));
+        self.start_or_queue(record);
+        let reply = Reply::Submitted { job };
+        self.remember(request, digest, &reply);
+        Ok(reply)
+    }
+
+    fn check_room(&self, job: JobId, spec: &JobSpec) -> Result<(), Refusal> {
+        if self.hot().jobs.contains_key(&job) || self.exists(&tables::ended(job)) {
+            return Err(Refusal::JobExists);
+        }
+        if self.hot().jobs.len() >= LIVE_JOBS_MAX {
+            return Err(Refusal::LedgerIsFull);
+        }
+        if !self.hot().demands.admit(&spec.demand) {
+            return Err(Refusal::DemandsAreExhausted);
+        }
+        Ok(())
+    }
+
+    fn start_or_queue(&mut self, mut record: JobRecord) {
+        if matches!(record.state, JobState::Delayed { .. }) {
+            return self.save_job(&record);
+        }
+        match self.fast_path(&record.wish()) {
+            Some(node) => {
+                self.start_on(record, node);
+            }
+            None => {
+                record.state = JobState::Queued { since: self.now() };
+                self.happen(Event::JobQueued(record.id));
+                self.save_job(&record);
+            }
+        }
+    }
+
+    /// A node for a newcomer, unless a job that waits ahead of it could use that node (R19).
+    fn fast_path(&self, wish: &Wish<'_>) -> Option<NodeId> {
+        let nodes = &self.hot().nodes;
+        let node = place(wish, nodes.iter().map(Candidate::of))?;
+        let candidate = Candidate::of(nodes.by_id(node).expect("a place is on a node"));
+        let mut ahead = self.hot().queue.heads().take_while(|head| head.rank < wish.rank);
+        let wanted = ahead.by_ref().take(HEADS_SCANNED_MAX).any(|head| candidate.reject(&head.wish()).is_none());
+        (!wanted && ahead.next().is_none()).then_some(node)
+    }
+
+    fn submit_digest(&self, canonical: &[u8], seed: u64) -> request::Digest {
+        let digest = request::digest("submit", canonical);
+        if !self.hot().defect.is(Defect::DigestWithJitter) {
+            return digest;
+        }
+        request::digest("submit", &[digest.as_slice(), &seed.to_le_bytes()].concat())
+    }
+}
+
+/// Checks what was said with a cancellation.
+pub(crate) fn check_reason(reason: Option<&str>) -> Result<(), Refusal> {
+    let bytes = u64::try_from(reason.map_or(0, str::len)).expect("a length fits 64 bits");
+    within(Limit::ReasonBytes, bytes).map_err(Refusal::SpecIsInvalid)
+}
+
+impl JobRecord {
+    fn fresh(request: &Request, spec: &JobSpec, seed: u64, now: Millis) -> Self {
+        let state = match spec.not_before {
+            Some(until) if until > now => JobState::Delayed { until },
+            _ => JobState::Queued { since: now },
+        };
+        Self {
+            id: request.id,
+            principal: request.principal,
+            name: spec.name.clone(),
+            queue: spec.queue.clone(),
+            priority: spec.priority,
+            order: 0,
+            demand: spec.demand.clone(),
+            retry: spec.retry.clone(),
+            timeouts: spec.timeouts,
+            seed,
+            submitted_at: now,
+            retry_of: None,
+            state,
+            attempts: Vec::new(),
+            attempts_made: 0,
+            failures: 0,
+            losses: 0,
+            overtaken: 0,
+            reserved: None,
+            cancel_reason: None,
+            kept_bytes: Bytes(0),
+        }
+    }
+}

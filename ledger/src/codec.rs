@@ -1,0 +1,51 @@
+//! The one place in the ledger that calls bincode: little-endian, variable-length integers, no trailing bytes.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{command::COMMAND_VERSION, command::Command, limits::COMMAND_BYTES_MAX};
+
+const CONFIG: bincode::config::Configuration = bincode::config::standard();
+
+/// Encodes a value of the ledger's own types.
+pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    bincode::serde::encode_to_vec(value, CONFIG).expect("the ledger's types have nothing that bincode cannot encode")
+}
+
+/// Decodes all of `bytes`; nothing where they are no such value or go on after it.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    let config = CONFIG.with_limit::<{ 4 * COMMAND_BYTES_MAX }>();
+    match bincode::serde::decode_from_slice(bytes, config) {
+        Ok((value, used)) if used == bytes.len() => Some(value),
+        _ => None,
+    }
+}
+
+/// Encodes a command with its version byte in front.
+pub fn encode_command(command: &Command) -> Vec<u8> {
+    let start = vec![COMMAND_VERSION];
+    let mut bytes = start;
+    bytes.extend_from_slice(&encode(command));
+    bytes
+}
+
+/// What the bytes of a command turned out to be.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// A command.
+    Command(Box<Command>),
+    /// No command of a known version.
+    Undecodable,
+    /// A command of a version that this build does not know.
+    UnknownVersion(u8),
+}
+
+/// Decodes a command.
+pub fn decode_command(bytes: &[u8]) -> Decoded {
+    match bytes.split_first() {
+        Some((&COMMAND_VERSION, rest)) => {
+            decode(rest).map_or(Decoded::Undecodable, |command| Decoded::Command(Box::new(command)))
+        }
+        Some((&version, _)) if version > COMMAND_VERSION => Decoded::UnknownVersion(version),
+        _ => Decoded::Undecodable,
+    }
+}

@@ -1,0 +1,80 @@
+//! Queued jobs in the order in which they are due a place: priority first, then age.
+//!
+//! Jobs of one demand stand in one line. When the head of a line fits nowhere, nobody behind it does, so that planning
+//! looks at heads only and its cost follows the number of different demands, not of jobs.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{ids::JobId, record::JobRecord, spec::Demand};
+
+/// Position among all jobs: smaller goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Rank {
+    /// 255 - priority.
+    reverse_priority: u8,
+    /// Age: given once, at submission.
+    order: u64,
+}
+
+impl Rank {
+    pub(crate) const fn of(record: &JobRecord) -> Self {
+        Self { reverse_priority: u8::MAX - record.priority, order: record.order }
+    }
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Queue {
+    lines: BTreeMap<Arc<Demand>, BTreeMap<Rank, JobId>>,
+    heads: BTreeMap<Rank, Arc<Demand>>,
+    depth: usize,
+}
+
+impl Queue {
+    pub(crate) fn insert(&mut self, rank: Rank, job: JobId, demand: &Arc<Demand>) {
+        let line = self.lines.entry(Arc::clone(demand)).or_default();
+        let head = line.first_key_value().map(|(head, _)| *head);
+        line.insert(rank, job);
+        self.depth += 1;
+        if head.is_none_or(|head| rank < head) {
+            head.map(|head| self.heads.remove(&head));
+            self.heads.insert(rank, Arc::clone(demand));
+        }
+    }
+
+    pub(crate) fn remove(&mut self, rank: Rank, demand: &Arc<Demand>) {
+        let line = self.lines.get_mut(demand).expect("R5: a queued job stands in its demand's line");
+        line.remove(&rank).expect("R5: a queued job stands in its line");
+        self.depth -= 1;
+        let next = line.first_key_value().map(|(next, _)| *next);
+        if self.heads.remove(&rank).is_some()
+            && let Some(next) = next
+        {
+            self.heads.insert(next, Arc::clone(demand));
+        }
+        if next.is_none() {
+            self.lines.remove(demand);
+        }
+    }
+
+    /// The head of each line, most urgent first.
+    pub(crate) fn heads(&self) -> impl Iterator<Item = Head<'_>> {
+        self.heads.iter().map(|(rank, demand)| Head { rank: *rank, demand, line: &self.lines[demand] })
+    }
+
+    pub(crate) const fn depth(&self) -> usize {
+        self.depth
+    }
+}
+
+/// The most urgent job of one demand, and those behind it.
+pub(crate) struct Head<'q> {
+    pub(crate) rank: Rank,
+    pub(crate) demand: &'q Demand,
+    pub(crate) line: &'q BTreeMap<Rank, JobId>,
+}
+
+impl Head<'_> {
+    pub(crate) fn job(&self) -> JobId {
+        self.line[&self.rank]
+    }
+}

@@ -1,0 +1,266 @@
+//! The ledger: hot state and counters, changed by applying entries in log order and by nothing else.
+//!
+//! Inputs: [`Ledger::apply`], [`Ledger::rebuild`]. Getters: everything else. Upholds I2-I4, I6-I8, I13 and I14; what a
+//! crash of its process loses is rebuilt from the tables.
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use crate::{
+    apply::transaction::Transaction,
+    batch::Batch,
+    codec::{self, Decoded},
+    command::{Command, RegisterNode},
+    defect::Defect,
+    hot::{Hot, nodes::HotNode},
+    ids::{ChainHash, Fence, JobId, NodeId, NodeKey},
+    outcome::StopCause,
+    record::{JobRecord, MetaRecord, NodeRecord, Stored},
+    reply::{Refusal, Reply},
+    spec::Resources,
+    tables::{META, Table},
+    units::Millis,
+};
+
+/// Point look-ups in the stored tables as of the last applied entry (R10).
+///
+/// An implementor that cannot read must end the process: apply has no way to go on without a record (R22).
+pub trait Records {
+    /// The value under a key of [`crate::tables`].
+    fn read(&self, key: &[u8]) -> Option<Vec<u8>>;
+}
+
+/// The stored tables, for a rebuild.
+pub trait Tables: Records {
+    /// Visits all keys with this prefix in ascending order.
+    fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]));
+}
+
+/// One committed entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'p> {
+    /// Its log index; rises from entry to entry, not always by one.
+    pub index: u64,
+    /// Its payload.
+    pub batch: Batch<'p>,
+}
+
+/// What one entry did.
+#[derive(Debug)]
+pub struct Applied {
+    /// One for each command, in order.
+    pub replies: Vec<Reply>,
+    /// Records to put or delete, in key order; all of them or none may become durable.
+    pub changes: Changes,
+    /// The chain after this entry.
+    pub hash: ChainHash,
+    /// Sequence of the next event.
+    pub event_next: u64,
+    /// What the surroundings must act on.
+    pub signals: Signals,
+}
+
+/// Records to put, or to delete where there is no value.
+pub type Changes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
+/// What the surroundings of the ledger must do after an entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Signals {
+    /// Hash the whole content as it is after this entry.
+    pub content_hash_wanted: bool,
+    /// This replica's chain differs from the leader's: stop (R14).
+    pub diverged: bool,
+    /// A command of this unknown version was met: discard the result and stop with a word about upgrading (R8).
+    pub unknown_version: Option<u8>,
+}
+
+/// A stored record that cannot be understood.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("rebuild the hot state: the record under key {key:02x?} cannot be decoded")]
+pub struct CorruptRecord {
+    /// Its key.
+    pub key: Vec<u8>,
+}
+
+/// The deterministic state machine.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    pub(crate) meta: MetaRecord,
+    pub(crate) hot: Hot,
+}
+
+impl Ledger {
+    /// An empty ledger, before the first entry of a cluster's life.
+    #[must_use]
+    pub fn founding(defect: Defect) -> Self {
+        Self { meta: MetaRecord::default(), hot: Hot { defect, ..Hot::default() } }
+    }
+
+    /// The ledger that these tables describe; reads live tables only, never history.
+    ///
+    /// # Errors
+    /// A record that cannot be decoded.
+    pub fn rebuild(tables: &impl Tables) -> Result<Self, CorruptRecord> {
+        Self::rebuild_with(tables, Defect::None)
+    }
+
+    /// The same with a planted bug.
+    ///
+    /// # Errors
+    /// A record that cannot be decoded.
+    pub fn rebuild_with(tables: &impl Tables, defect: Defect) -> Result<Self, CorruptRecord> {
+        let mut ledger = Self::founding(defect);
+        if let Some(bytes) = tables.read(&META) {
+            let Stored::V1(meta) = codec::decode(&bytes).ok_or_else(|| CorruptRecord { key: META.to_vec() })?;
+            ledger.meta = meta;
+        }
+        visit(tables, Table::Nodes, |record: NodeRecord| ledger.hot.nodes.put(record))?;
+        visit(tables, Table::Live, |record: JobRecord| ledger.hot.index_job(&record))?;
+        Ok(ledger)
+    }
+
+    /// Applies one committed entry. Never fails: what cannot be done is refused in its reply.
+    ///
+    /// # Panics
+    /// Where a stored record is corrupt or an invariant is broken. The caller ends the process and names the entry.
+    pub fn apply(&mut self, entry: &Entry<'_>, records: &impl Records) -> Applied {
+        assert!(entry.index > self.meta.index, "entries are applied once, in order");
+        self.meta.index = entry.index;
+        self.meta.clock = self.meta.clock.max(entry.batch.time());
+        let mut transaction = Transaction::new(self, records);
+        let replies = entry.batch.commands().map(|bytes| apply_command(&mut transaction, bytes)).collect();
+        transaction.finish(replies)
+    }
+
+    /// Ledger time: it never goes back (R7).
+    #[must_use]
+    pub const fn clock(&self) -> Millis {
+        self.meta.clock
+    }
+
+    /// Counters, horizons and the chain.
+    #[must_use]
+    pub const fn meta(&self) -> &MetaRecord {
+        &self.meta
+    }
+
+    /// When the next timer is due, if any runs.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Millis> {
+        self.hot.timers.first().map(|(due, _)| *due)
+    }
+
+    /// Jobs that have not ended.
+    #[must_use]
+    pub fn live_jobs(&self) -> usize {
+        self.hot.jobs.len()
+    }
+
+    /// Jobs that wait for a place.
+    #[must_use]
+    pub const fn queued_jobs(&self) -> usize {
+        self.hot.queue.depth()
+    }
+
+    /// Whether this job has not ended.
+    #[must_use]
+    pub fn is_live(&self, job: JobId) -> bool {
+        self.hot.jobs.contains_key(&job)
+    }
+
+    /// All nodes, by id.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeView<'_>> {
+        self.hot.nodes.iter().map(NodeView)
+    }
+
+    /// One node.
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> Option<NodeView<'_>> {
+        self.hot.nodes.by_id(id).map(NodeView)
+    }
+
+    /// The node with this key.
+    #[must_use]
+    pub fn node_by_key(&self, key: &NodeKey) -> Option<NodeView<'_>> {
+        self.hot.nodes.by_key(key).map(NodeView)
+    }
+}
+
+/// What planning and dispatch see of a node.
+#[derive(Clone, Copy, Debug)]
+pub struct NodeView<'l>(&'l HotNode);
+
+impl<'l> NodeView<'l> {
+    /// Its record.
+    #[must_use]
+    pub const fn record(&self) -> &'l NodeRecord {
+        &self.0.record
+    }
+
+    /// What is not taken.
+    #[must_use]
+    pub const fn free(&self) -> Resources {
+        self.0.free
+    }
+
+    /// The attempts that hold a place there, by fence.
+    #[must_use]
+    pub const fn held(&self) -> &'l BTreeMap<Fence, JobId> {
+        &self.0.held
+    }
+
+    /// Those of them that are to be stopped.
+    #[must_use]
+    pub const fn stopping(&self) -> &'l BTreeMap<Fence, StopCause> {
+        &self.0.stopping
+    }
+}
+
+/// The stateless half of every command's checks: what the proposer runs before it proposes (R8).
+///
+/// # Errors
+/// What apply would refuse whatever its state.
+pub fn check_stateless(command: &Command) -> Result<(), Refusal> {
+    match command {
+        Command::Submit(submit) => {
+            crate::apply::request::check_key(&submit.request)?;
+            submit.spec.check().map_err(Refusal::SpecIsInvalid)
+        }
+        Command::Cancel { request, reason, .. } => {
+            crate::apply::request::check_key(request)?;
+            crate::apply::job::check_reason(reason.as_deref())
+        }
+        Command::Retry { request, .. } | Command::DrainNode { request, .. } => {
+            crate::apply::request::check_key(request)
+        }
+        Command::RegisterNode(RegisterNode { name, labels, capacity, .. }) => {
+            crate::apply::node::check(name, labels, capacity).map_err(Refusal::SpecIsInvalid)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn visit<T: serde::de::DeserializeOwned>(
+    tables: &impl Tables,
+    table: Table,
+    mut take: impl FnMut(T),
+) -> Result<(), CorruptRecord> {
+    let mut corrupt = None;
+    tables.scan(&table.prefix(), &mut |key, value| match codec::decode(value) {
+        Some(Stored::V1(record)) => take(record),
+        None => corrupt = Some(CorruptRecord { key: key.to_vec() }),
+    });
+    corrupt.map_or(Ok(()), Err)
+}
+
+fn apply_command<R: Records>(transaction: &mut Transaction<'_, R>, bytes: &[u8]) -> Reply {
+    match codec::decode_command(bytes) {
+        Decoded::Command(command) => transaction.run(*command),
+        Decoded::Undecodable => Reply::Refused(Refusal::CommandIsUndecodable),
+        Decoded::UnknownVersion(version) => {
+            transaction.meet_unknown(version);
+            Reply::Refused(Refusal::CommandIsUndecodable)
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Every bound of the ledger, by name. What exceeds one is refused with its name; nothing here grows for ever.
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::Millis;
+
+/// A bound that a client's request can exceed, as it is named to users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Limit {
+    /// Bytes of a job's, queue's or node's name.
+    NameBytes,
+    /// Program and arguments together, in number.
+    Arguments,
+    /// Bytes of program and arguments together.
+    ArgumentBytes,
+    /// Variables in the environment that a job names.
+    EnvVars,
+    /// Bytes of all names and values in that environment.
+    EnvBytes,
+    /// Bytes of the working directory's path.
+    PathBytes,
+    /// Bytes of inline standard input.
+    StdinBytes,
+    /// Labels that a user attaches to a job, or a node carries.
+    Labels,
+    /// Bytes of one label's key or value.
+    LabelBytes,
+    /// Constraints on node labels.
+    Constraints,
+    /// Values in one `in` constraint.
+    ConstraintValues,
+    /// Priority, 0 to this.
+    Priority,
+    /// Slots that one job may ask for.
+    Slots,
+    /// Attempts that a retry policy may allow.
+    Attempts,
+    /// Exit codes that a retry policy may list.
+    RetryableExitCodes,
+    /// Jitter in percent of the backoff.
+    JitterPercent,
+    /// Milliseconds of any timeout, backoff, delay or grace.
+    SpanMs,
+    /// Bytes of recorded output per stream.
+    OutputTailBytes,
+    /// Bytes of an idempotency key.
+    IdempotencyKeyBytes,
+    /// Kill signals are 1 to this.
+    Signal,
+    /// Bytes of the reason given with a cancellation.
+    ReasonBytes,
+}
+
+impl Limit {
+    /// The largest value that is accepted.
+    pub const fn max(self) -> u64 {
+        match self {
+            Self::NameBytes => 128,
+            Self::Arguments => 1_024,
+            Self::ArgumentBytes | Self::EnvBytes => 256 * 1_024,
+            Self::EnvVars => 256,
+            Self::PathBytes => 4_096,
+            Self::StdinBytes => 1_024 * 1_024,
+            Self::Labels => 32,
+            Self::LabelBytes | Self::ReasonBytes => 256,
+            Self::Constraints => 16,
+            Self::ConstraintValues => 64,
+            Self::Priority => 100,
+            Self::Slots => NODE_SLOTS_MAX,
+            Self::Attempts => 100,
+            Self::RetryableExitCodes => 64,
+            Self::JitterPercent => 100,
+            Self::SpanMs => 366 * 24 * 3_600 * 1_000,
+            Self::OutputTailBytes => 64 * 1_024,
+            Self::IdempotencyKeyBytes => 256,
+            Self::Signal => 64,
+        }
+    }
+}
+
+/// Jobs that have not ended; a submit beyond it is refused.
+pub const LIVE_JOBS_MAX: usize = 1_000_000;
+/// Different demands (resources and constraints) among the queued jobs.
+pub const DEMANDS_MAX: usize = 4_096;
+/// Nodes that were ever admitted to work and not removed.
+pub const NODES_MAX: usize = 1_024;
+/// Slots of one node, so that ending all its attempts is one bounded command (R8).
+pub const NODE_SLOTS_MAX: u64 = 256;
+/// Storage incarnations that are remembered.
+pub const STORAGES_MAX: u64 = 4_096;
+/// Attempts that a job's record keeps; older ones are counted, not kept.
+pub const ATTEMPTS_KEPT_MAX: usize = 16;
+/// Attempts that may be lost with their nodes before the job fails: a job that kills its nodes must not roam for ever.
+pub const LOST_ATTEMPTS_MAX: u32 = 16;
+/// Overtakings of a job that could run somewhere before it reserves a node.
+pub const OVERTAKINGS_MAX: u32 = 16;
+/// Queue heads that one refill or fast path looks at.
+pub const HEADS_SCANNED_MAX: usize = 64;
+/// Timers that one `FireTimers` fires at the most.
+pub const TIMERS_FIRED_MAX: u32 = 240;
+/// Ended jobs that one expiry command removes at the most; each has up to twenty records.
+pub const EXPIRED_JOBS_MAX: usize = 48;
+/// Requests or event pages that one expiry command removes at the most.
+pub const EXPIRED_RECORDS_MAX: usize = 480;
+/// Commands in one batch.
+pub const BATCH_COMMANDS_MAX: usize = 256;
+/// Bytes of one encoded command: the largest specification, with room for its envelope.
+pub const COMMAND_BYTES_MAX: usize = 2 * 1_024 * 1_024;
+/// Bytes of one batch's payload: natural batching stops at 128 KiB, a single large command may exceed that.
+pub const BATCH_BYTES_MAX: usize = COMMAND_BYTES_MAX + 256 * 1_024;
+/// Records that one command may put or remove, by construction of the other bounds (R8); asserted after each.
+pub const RECORDS_TOUCHED_MAX: usize = 1_024;
+/// Entries between two links of the hash chain that are kept for `AssertHash`.
+pub const HASH_KEPT_EVERY: u64 = 512;
+/// How long a request id is remembered (R10).
+pub const DEDUP_WINDOW: Millis = Millis(24 * 3_600 * 1_000);
+/// How many requests are remembered at the most.
+pub const DEDUP_RECORDS_MAX: u64 = 2_000_000;
+/// How far ahead of ledger time a request id may have been drawn.
+pub const REQUEST_AHEAD_MAX: Millis = Millis(5_000);
+
+/// Lease of a node over its attempts.
+pub const LEASE_TTL: Millis = Millis(10_000);
+/// Pause between renewals of that lease.
+pub const LEASE_RENEWAL: Millis = Millis(3_000);
+/// Clock skew that leases allow for.
+pub const LEASE_SKEW: Millis = Millis(1_000);
+
+/// Retention of ended jobs by age.
+pub const ENDED_JOBS_AGE_MAX: Millis = Millis(7 * 24 * 3_600 * 1_000);
+/// Retention of ended jobs by number.
+pub const ENDED_JOBS_MAX: u64 = 1_000_000;
+/// Retention of ended jobs by bytes of their records, specifications and tails.
+pub const ENDED_BYTES_MAX: u64 = 4 * 1_024 * 1_024 * 1_024;
+/// Retention of events by age.
+pub const EVENTS_AGE_MAX: Millis = Millis(24 * 3_600 * 1_000);
+/// Retention of events by bytes.
+pub const EVENTS_BYTES_MAX: u64 = 256 * 1_024 * 1_024;

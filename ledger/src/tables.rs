@@ -1,0 +1,136 @@
+//! Where each record lies: a one-byte table tag, then a key whose byte order is the order that readers want.
+//!
+//! Keys are an on-disk format. Tags from `0xF0` on belong to the layer that stores the tables; a group id goes in front there.
+
+use crate::ids::{Fence, JobId, NodeId, StorageId};
+use crate::units::Millis;
+
+/// The first byte of every key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Table {
+    /// The one [`crate::record::MetaRecord`].
+    Meta = b'M',
+    /// The one [`crate::record::ClusterRecord`].
+    Cluster = b'C',
+    /// [`crate::record::NodeRecord`] by node id.
+    Nodes = b'N',
+    /// [`crate::record::StorageRecord`] by storage id.
+    Storages = b'S',
+    /// [`crate::record::JobRecord`] of jobs that have not ended, by job id: what a start reads.
+    Live = b'L',
+    /// [`crate::record::JobRecord`] of jobs that have ended, by job id.
+    Ended = b'F',
+    /// Nothing, by (end time, job id): what retention walks.
+    EndedAt = b'D',
+    /// [`crate::spec::JobSpec`] by job id.
+    Specs = b'P',
+    /// Nothing, by (random part, time) of the job id: what prefixes are looked up in.
+    ShortIds = b'I',
+    /// [`crate::outcome::Tails`] by (job id, fence).
+    Tails = b'T',
+    /// [`crate::record::RequestRecord`] by request id.
+    Requests = b'Q',
+    /// Request id, by digest of (principal, idempotency key).
+    Keys = b'K',
+    /// [`crate::event::EventPage`] by the sequence of its first event.
+    Events = b'E',
+}
+
+/// The key of the one meta record.
+pub const META: [u8; 1] = [Table::Meta as u8];
+/// The key of the one cluster record.
+pub const CLUSTER: [u8; 1] = [Table::Cluster as u8];
+
+impl Table {
+    /// The prefix of all its keys.
+    pub const fn prefix(self) -> [u8; 1] {
+        [self as u8]
+    }
+
+    fn key(self, parts: &[&[u8]]) -> Vec<u8> {
+        let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
+        key.push(self as u8);
+        parts.iter().for_each(|part| key.extend_from_slice(part));
+        key
+    }
+}
+
+/// Key of a live job.
+pub fn live(job: JobId) -> Vec<u8> {
+    Table::Live.key(&[&job.0.to_be_bytes()])
+}
+
+/// Key of an ended job.
+pub fn ended(job: JobId) -> Vec<u8> {
+    Table::Ended.key(&[&job.0.to_be_bytes()])
+}
+
+/// Key of an ended job in the order of ends.
+pub fn ended_at(at: Millis, job: JobId) -> Vec<u8> {
+    Table::EndedAt.key(&[&at.0.to_be_bytes(), &job.0.to_be_bytes()])
+}
+
+/// The job in a key of [`ended_at`].
+pub fn job_of_ended_at(key: &[u8]) -> Option<(Millis, JobId)> {
+    let rest = key.strip_prefix(&Table::EndedAt.prefix())?;
+    let (at, job) = rest.split_first_chunk::<8>()?;
+    Some((Millis(u64::from_be_bytes(*at)), JobId(u128::from_be_bytes(job.try_into().ok()?))))
+}
+
+/// Key of a job's specification.
+pub fn spec(job: JobId) -> Vec<u8> {
+    Table::Specs.key(&[&job.0.to_be_bytes()])
+}
+
+/// Key of a job in the order of the text form of its id: 10 bytes random part, 6 bytes time.
+pub fn short_id(job: JobId) -> Vec<u8> {
+    Table::ShortIds.key(&[&job.random().to_be_bytes()[6..], &job.born_at().0.to_be_bytes()[2..]])
+}
+
+/// The job in a key of [`short_id`].
+pub fn job_of_short_id(key: &[u8]) -> Option<JobId> {
+    let rest = key.strip_prefix(&Table::ShortIds.prefix())?;
+    let (random, time) = rest.split_first_chunk::<10>()?;
+    let time: [u8; 6] = time.try_into().ok()?;
+    let mut bytes = [0; 16];
+    bytes[..6].copy_from_slice(&time);
+    bytes[6..].copy_from_slice(random);
+    Some(JobId(u128::from_be_bytes(bytes)))
+}
+
+/// Key of the recorded output of one attempt.
+pub fn tails(job: JobId, fence: Fence) -> Vec<u8> {
+    Table::Tails.key(&[&job.0.to_be_bytes(), &fence.0.to_be_bytes()])
+}
+
+/// Key of a node.
+pub fn node(node: NodeId) -> Vec<u8> {
+    Table::Nodes.key(&[&node.0.to_be_bytes()])
+}
+
+/// Key of a storage.
+pub fn storage(storage: StorageId) -> Vec<u8> {
+    Table::Storages.key(&[&storage.0.to_be_bytes()])
+}
+
+/// Key of a remembered request.
+pub fn request(request: JobId) -> Vec<u8> {
+    Table::Requests.key(&[&request.0.to_be_bytes()])
+}
+
+/// The request in a key of [`request`].
+pub fn request_of(key: &[u8]) -> Option<JobId> {
+    let rest = key.strip_prefix(&Table::Requests.prefix())?;
+    Some(JobId(u128::from_be_bytes(rest.try_into().ok()?)))
+}
+
+/// Key of an idempotency key's digest.
+pub fn idempotency_key(digest: &[u8; 16]) -> Vec<u8> {
+    Table::Keys.key(&[digest])
+}
+
+/// Key of a page of events.
+pub fn event_page(first: u64) -> Vec<u8> {
+    Table::Events.key(&[&first.to_be_bytes()])
+}

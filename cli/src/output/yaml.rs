@@ -79,9 +79,9 @@ mod tests {
 
     #[test]
     fn nested_values_are_indented_blocks() {
-        let value = json!([{"id": "a", "tags": ["x", "y"], "more": {"n": 1, "none": null}}, {"id": "b: c", "tags": []}]);
+        let value = json!([{"id": "a", "tags": ["x", "y"], "more": {"count": 1, "none": null}}, {"id": "b: c", "tags": []}]);
         let expected = concat!(
-            "- id: \"a\"\n  more:\n    n: 1\n    none: null\n  tags:\n    - \"x\"\n    - \"y\"\n",
+            "- id: \"a\"\n  more:\n    count: 1\n    none: null\n  tags:\n    - \"x\"\n    - \"y\"\n",
             "- id: \"b: c\"\n  tags: []\n",
         );
         assert_eq!(render(&value), expected);

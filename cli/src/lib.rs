@@ -33,12 +33,20 @@ pub use exit::Exit;
 pub use fault::Fault;
 
 use arguments::{Cli, Command};
+use node::NodeCommand;
 use output::Output;
 use session::Session;
+
+/// The hidden command that a node starts its warden with.
+const WARDEN: &str = "warden";
 
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
+    // Before anything that starts a thread: a node runs its warden as this program again.
+    if std::env::args_os().nth(1).is_some_and(|command| command == WARDEN) {
+        return quorla_actors::process::warden::main(|| quorla_node::clock::SystemClock.boot_ms());
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
@@ -73,6 +81,7 @@ fn run(cli: Cli, output: &Output) -> Result<Exit, Fault> {
         Command::Version => version::run(output),
         Command::Config(command) => config::run(&command, output),
         Command::Job(command) => on_runtime(job::run(*command, &session, output)),
+        Command::Node(NodeCommand::Start(start)) => start.run(),
         Command::Node(command) => on_runtime(node::run(command, &session, output)),
         Command::Cluster(command) => on_runtime(cluster::run(&command, &session, output)),
         Command::Dev(dev) => on_runtime(dev::run(&dev, output)),

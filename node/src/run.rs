@@ -8,10 +8,9 @@ mod error;
 mod join;
 mod open;
 mod parts;
-mod ready;
 mod report;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use quorla_actors::{
     process::agent::{ProcessAgent, WardenCommand},
@@ -42,7 +41,6 @@ use crate::{
 };
 
 pub use error::NodeError;
-pub use ready::{READY_FILE, Ready};
 
 use open::Found;
 use report::Report;
@@ -61,9 +59,20 @@ pub struct StartOptions {
     pub warden: WardenCommand,
 }
 
+/// Where a node listens, with the ports that the system chose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// The node's name.
+    pub name: String,
+    /// Address of the QUIC endpoint, as others use it.
+    pub quic: String,
+    /// Address of the HTTP server.
+    pub http: String,
+}
+
 /// A running node. It stops by [`Node::stop`] only.
 pub struct Node {
-    ready: Ready,
+    listening: Listening,
     network: Network,
     consensus: Consensus,
     storage: Arc<Storage>,
@@ -94,7 +103,7 @@ impl Node {
     /// The first step that failed.
     pub async fn start(config: Config, options: StartOptions) -> Result<Self, NodeError> {
         let network = Network::start(&config).await?;
-        let ready = network.announce(&config.node.data_dir)?;
+        let listening = network.listening();
         let gate = network.readiness.require("consensus");
         let storage = network.open_storage(&config, options.found, &gate).await?;
         let consensus = network.join_group(&config, Arc::clone(&storage)).await?;
@@ -105,19 +114,19 @@ impl Node {
         let ground = Ground { replica: Arc::clone(&replica) as _, group: replica, kind };
         let settings = parts::actor_settings(&config, &network.own);
         let actors = Actors::start(settings, ground).await.map_err(|error| NodeError::Actors { reason: error.to_string() })?;
-        let dispatch = Dispatch::new(consensus.clone(), network.gossip.members(), network.about(&config, &ready));
+        let dispatch = Dispatch::new(consensus.clone(), network.gossip.members(), network.about(&config, &listening));
         let (stopping, _) = watch::channel(false);
         let tasks = TaskTracker::new();
         let node =
-            Self { ready, network, consensus, storage, actors, processes, dispatch, gate, tasks, stopping };
+            Self { listening, network, consensus, storage, actors, processes, dispatch, gate, tasks, stopping };
         node.serve();
-        tracing::info!(name = %node.ready.name, quic = %node.ready.quic, http = %node.ready.http, "the node is up");
+        tracing::info!(name = %node.listening.name, quic = %node.listening.quic, http = %node.listening.http, "the node is up");
         Ok(node)
     }
 
     /// Where it listens.
-    pub const fn ready(&self) -> &Ready {
-        &self.ready
+    pub const fn listening(&self) -> &Listening {
+        &self.listening
     }
 
     /// Resolves when the node cannot go on; it must be stopped then.
@@ -198,33 +207,29 @@ impl Network {
         let gossip = Arc::new(ChitchatGossip::start(gossip, endpoint.clone()).await?);
         let about = Inspection { name: own.name.clone(), version: own.version.clone(), uptime_ms: 0, actors: 0 };
         let link = ClusterLink::start(endpoint.clone(), about).await?;
-        let transport = QuicTransport::new(endpoint.clone());
+        let transport = QuicTransport::new(endpoint.clone(), gossip.members());
         Ok(Self { credentials, own, endpoint, transport, gossip, link, http, readiness })
     }
 
-    fn announce(&self, data_dir: &Path) -> Result<Ready, NodeError> {
-        let ready = Ready {
+    fn listening(&self) -> Listening {
+        Listening {
             name: self.own.name.clone(),
-            pid: std::process::id(),
             quic: self.own.address.clone(),
             http: self.http.local_addr().to_string(),
-        };
-        let path = data_dir.with_file_name(READY_FILE);
-        ready.write(data_dir).map_err(|source| NodeError::Ready { path, source })?;
-        Ok(ready)
+        }
     }
 
     fn cluster(&self) -> ids::ClusterId {
         ids::ClusterId(self.credentials.own.cluster.0)
     }
 
-    fn about(&self, config: &Config, ready: &Ready) -> About {
+    fn about(&self, config: &Config, listening: &Listening) -> About {
         About {
             cluster_id: self.credentials.own.cluster.to_string(),
             cluster_name: config.cluster.name.clone(),
             node: self.own.name.clone(),
-            address: ready.quic.clone(),
-            http_address: ready.http.clone(),
+            address: listening.quic.clone(),
+            http_address: listening.http.clone(),
         }
     }
 

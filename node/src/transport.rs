@@ -7,9 +7,11 @@ use bytes::{BufMut, Bytes, BytesMut};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use quinn::{ReadError, RecvStream, SendStream, VarInt};
+use tokio::sync::watch;
 
 use crate::endpoint::{DialError, Endpoint, PeerAddress, Traffic, code};
 use crate::frames::{FrameDecoder, FrameError, LENGTH_BYTES, StreamHeader, length_prefix};
+use crate::gossip::Members;
 use crate::identity::KeyId;
 
 use quorla_consensus::transport::{
@@ -25,12 +27,20 @@ const CHUNK_BYTES_MAX: usize = 256 * 1_024;
 #[derive(Clone)]
 pub struct QuicTransport {
     endpoint: Endpoint,
+    members: watch::Receiver<Members>,
 }
 
 impl QuicTransport {
-    /// A transport that dials from `endpoint`.
-    pub fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint }
+    /// A transport that dials from `endpoint`, and believes `members` more than the address that a peer is named with:
+    /// a node that came back elsewhere is the same node.
+    pub fn new(endpoint: Endpoint, members: watch::Receiver<Members>) -> Self {
+        Self { endpoint, members }
+    }
+
+    fn address_of(&self, to: &Peer) -> PeerAddress {
+        let key = KeyId(to.node_key);
+        let seen = self.members.borrow().iter().find(|member| member.key == key).map(|member| member.address.clone());
+        PeerAddress { key, address: seen.unwrap_or_else(|| to.address.clone()) }
     }
 
     async fn open_stream(
@@ -39,10 +49,7 @@ impl QuicTransport {
         group: u16,
         channel: Channel,
     ) -> Result<Duplex, TransportError> {
-        let peer = PeerAddress {
-            key: KeyId(to.node_key),
-            address: to.address.clone(),
-        };
+        let peer = self.address_of(to);
         let connection = self
             .endpoint
             .connect(&peer, traffic_of(channel))

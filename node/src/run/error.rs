@@ -1,7 +1,5 @@
 //! Why a node did not start or had to stop.
 
-use std::{io, path::PathBuf};
-
 use quorla_consensus::{Fatal, StartError};
 use thiserror::Error;
 
@@ -40,14 +38,6 @@ pub enum NodeError {
         /// Why.
         reason: String,
     },
-    /// The file that says where the node listens can't be written.
-    #[error("write {path}: {source}")]
-    Ready {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
     /// The cluster could not be founded.
     #[error("found the cluster: {reason}")]
     Found {
@@ -80,7 +70,6 @@ impl NodeError {
                 StartError::Damaged { .. } => "data_dir_damaged",
                 _ => "storage_unusable",
             },
-            Self::Ready { .. } => "ready_file_unwritable",
             Self::Found { .. } => "found_failed",
             Self::Fatal(_) => "node_cannot_go_on",
             Self::WardenIsGone => "warden_is_gone",

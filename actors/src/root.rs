@@ -78,6 +78,14 @@ pub struct Actors {
     drain: Duration,
 }
 
+/// The way in to the actors of a node, for its network; clones share it. Closed once the actors stop.
+#[derive(Clone, Debug)]
+pub struct Door {
+    seats: Seats,
+    reception: Reception,
+    sessions: watch::Receiver<Option<ActorRef<SessionsMessage>>>,
+}
+
 /// What Root is told.
 #[derive(RactorMessage)]
 enum RootMessage {
@@ -133,21 +141,9 @@ impl Actors {
         Ok(Self { root, running, seats, reception, sessions, drain })
     }
 
-    /// Serves a link that another node's agent opened on the agents' channel.
-    pub fn accept(&self, from: NodeKey, duplex: Duplex) {
-        if let Some(scheduler) = self.seats.scheduler() {
-            // A Scheduler that is gone drops the link, and the agent opens another.
-            let _ = scheduler.cast(SchedulerMessage::Accept { from, duplex });
-        }
-    }
-
-    /// Begins a session with a client.
-    ///
-    /// # Errors
-    /// When all places are taken or the node is stopping.
-    pub fn open_session(&self, conversation: Box<dyn Conversation>) -> Result<(), SessionsAreExhausted> {
-        let sessions = self.sessions.borrow().clone().ok_or(SessionsAreExhausted)?;
-        self.reception.open(&sessions, conversation)
+    /// Where links of agents and sessions of clients are handed in.
+    pub fn door(&self) -> Door {
+        Door { seats: self.seats.clone(), reception: self.reception.clone(), sessions: self.sessions.clone() }
     }
 
     /// Resolves when the actors have ended by themselves: the node must end.
@@ -171,6 +167,25 @@ impl Actors {
         }
         self.root.stop(Some("the node stops".to_owned()));
         let _ = self.running.await;
+    }
+}
+
+impl Door {
+    /// Serves a link that another node's agent opened on the agents' channel.
+    pub fn accept(&self, from: NodeKey, duplex: Duplex) {
+        if let Some(scheduler) = self.seats.scheduler() {
+            // A Scheduler that is gone drops the link, and the agent opens another.
+            let _ = scheduler.cast(SchedulerMessage::Accept { from, duplex });
+        }
+    }
+
+    /// Begins a session with a client.
+    ///
+    /// # Errors
+    /// When all places are taken or the node is stopping.
+    pub fn open_session(&self, conversation: Box<dyn Conversation>) -> Result<(), SessionsAreExhausted> {
+        let sessions = self.sessions.borrow().clone().ok_or(SessionsAreExhausted)?;
+        self.reception.open(&sessions, conversation)
     }
 }
 

@@ -251,6 +251,9 @@ impl AgentState {
                 tracing::info!(node = node.0, epoch = epoch.0, "the node has an epoch");
                 self.holdings.registered(boot, node, epoch, self.arguments.replica.boot_time())
             }
+            Ok(Reply::Refused(Refusal::EpochIsStale)) => {
+                self.holdings.boot_is_spent(boot, self.arguments.replica.boot_time())
+            }
             Ok(Reply::Refused(Refusal::NodeNameIsTaken)) => {
                 tracing::error!(name = %self.arguments.settings.name, "another node has this node's name");
                 Vec::new()

@@ -126,6 +126,12 @@ impl Holdings {
         outputs
     }
 
+    /// The epoch of that boot id is over before its beginning was heard of here: another one is asked for.
+    pub fn boot_is_spent(&mut self, boot: BootId, now: Millis) -> Vec<Output> {
+        let waits = matches!(self.standing, Standing::Registering { .. }) && boot == self.boot;
+        if waits { self.register(now) } else { Vec::new() }
+    }
+
     /// A link to a leader is there: what an earlier one may have lost is sent again.
     pub fn link_opened(&mut self, now: Millis) -> Vec<Output> {
         let reports = self.held.values_mut().filter_map(|held| held.ended_mut().map(|ended| ended.report(now)));

@@ -282,6 +282,13 @@ fn a_registration_answered_after_its_lease_is_made_anew() {
 }
 
 #[test]
+fn an_epoch_that_lapsed_before_its_answer_came_is_followed_by_another() {
+    let mut agent = Agent::unregistered();
+    assert_eq!(short(agent.holdings.boot_is_spent(BOOT, Millis(1))), ["register 71"]);
+    assert!(agent.holdings.boot_is_spent(BOOT, Millis(2)).is_empty(), "a late copy");
+}
+
+#[test]
 fn a_draining_agent_gives_up_what_runs_and_starts_nothing() {
     let mut agent = Agent::running(&[1]);
     assert_eq!(short(agent.holdings.drain()), ["kill 1"]);

@@ -115,7 +115,7 @@ impl World {
         self.pumps.spawn(async move {
             while let Some(stream) = incoming.recv().await {
                 if let Some(actors) = &*accepting.lock().await {
-                    actors.accept(NodeKey(stream.from), stream.duplex);
+                    actors.door().accept(NodeKey(stream.from), stream.duplex);
                 }
             }
         });

@@ -28,7 +28,7 @@ use tokio::{
 use crate::{
     bell::Bell,
     holdings::{Holdings, Output},
-    kind::{Kind, Killer},
+    kind::{Killer, Kind},
     lease::LeaseTerms,
     messages::{Start, ToAgent, ToLeader},
     metrics,

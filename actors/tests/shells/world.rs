@@ -300,7 +300,7 @@ impl Group for Alone {
     }
 }
 
-fn spec(program: &str) -> JobSpec {
+pub(crate) fn spec(program: &str) -> JobSpec {
     JobSpec {
         name: "job".to_owned(),
         queue: "default".to_owned(),

@@ -43,6 +43,12 @@ async fn leave_one_behind(cluster: &mut Cluster) -> usize {
     behind
 }
 
+async fn wait_for_snapshot(cluster: &Cluster, position: usize) {
+    let mut status = cluster.node(position).consensus.status();
+    let shelved = status.wait_for(|status| status.snapshot_index.is_some());
+    tokio::time::timeout(PATIENCE, shelved).await.expect("a snapshot was installed").unwrap();
+}
+
 fn snapshots_in(path: &Path) -> Vec<PathBuf> {
     let directory = path.join("state").join("0").join("snapshots");
     std::fs::read_dir(directory).unwrap().map(|file| file.unwrap().path()).collect()
@@ -55,7 +61,7 @@ async fn a_follower_behind_the_purged_log_gets_a_snapshot_while_the_cluster_is_i
     cluster.restart(behind).await;
     cluster.assert_agreement().await;
     assert!((0..60).all(|number| cluster.node(behind).has(number)));
-    assert!(cluster.node(behind).status().snapshot_index.is_some());
+    wait_for_snapshot(&cluster, behind).await;
     fill(&cluster, behind, 60..70).await;
     cluster.assert_agreement().await;
     cluster.stop(behind).await;
@@ -162,6 +168,40 @@ async fn a_transfer_that_breaks_is_begun_again() {
     assert!(failpoints::fired("snapshot.send", &sending) && failpoints::fired("snapshot.receive", &receiving));
     assert!((0..60).all(|number| cluster.node(behind).has(number)));
     cluster.stop_all().await;
+}
+
+/// Fails one step of an install, which ends the node, and starts it again.
+async fn check_install_step(point: &'static str) {
+    let mut cluster = Cluster::of(3, small_logs()).await;
+    let behind = leave_one_behind(&mut cluster).await;
+    let path = cluster.path(behind);
+    failpoints::arm(point, &path, Action::Error, 1);
+    cluster.restart(behind).await;
+    let mut fatal = cluster.node(behind).consensus.fatal();
+    let reported = tokio::time::timeout(PATIENCE, fatal.wait_for(Option::is_some)).await.is_ok();
+    assert!(reported && failpoints::fired(point, &path), "{point} ends the node");
+    cluster.stop(behind).await;
+    failpoints::disarm(point, &path);
+    cluster.restart(behind).await;
+    cluster.assert_agreement().await;
+    assert!((0..60).all(|number| cluster.node(behind).has(number)), "{point}");
+    let generations = std::fs::read_dir(path.join("state").join("0")).unwrap();
+    let generations = generations.filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().starts_with("generation-"));
+    assert!(generations.count() <= 2, "orphans stay after {point}");
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_install_that_fails_before_the_switch_leaves_the_old_state() {
+    check_install_step("install.verified").await;
+    check_install_step("install.linked").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_install_that_fails_after_the_switch_leaves_the_new_state() {
+    check_install_step("install.switched").await;
+    check_install_step("install.opened").await;
+    check_install_step("install.done").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

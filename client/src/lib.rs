@@ -1,1 +1,64 @@
-//! Quorla: client.
+//! Quorla's client: the public contract with a cluster, and a library that keeps it.
+//!
+//! Requests and replies ([`Request`], [`Reply`]) are plain values with one binary encoding ([`codec`]) and a JSON form.
+//! This crate knows nothing of the ledger behind them.
+//!
+//! [`Client`] connects to any node over QUIC, moves to the leader, and repeats what may be repeated, with the same ids.
+//! Every call ends in one of three ways: done, refused, or unknown ([`Error`]).
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), quorla_client::Error> {
+//! use quorla_client::{Client, JobRequest, Options};
+//!
+//! let client = Client::connect(Options::from_env()?).await?;
+//! let submitted = client.submit(JobRequest::new(["sleep", "1"]).idempotency_key("nap")).await?;
+//! let job = client.wait(submitted.job_id, Some(10_000)).await?;
+//! assert!(job.state.is_ended());
+//! # Ok(())
+//! # }
+//! ```
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod client;
+pub mod clock;
+pub mod codec;
+mod connection;
+mod error;
+mod ids;
+mod job;
+mod keeper;
+pub mod limits;
+mod options;
+mod payload;
+pub mod profile;
+mod refusal;
+mod reply;
+mod request;
+pub mod retry;
+mod suggest;
+mod tls;
+mod view;
+
+pub use client::Client;
+pub use error::{Error, SetupError};
+
+pub use ids::{JobId, ParseJobIdError, RequestId, canonical_prefix};
+pub use job::{
+    Backoff, Constraint, JobRequest, KillSignal, LabelRule, ParseConstraintError, ReadJobError,
+    Resources, RetryPolicy, Timeouts,
+};
+pub use options::Options;
+pub use payload::Payload;
+pub use profile::Profile;
+pub use refusal::{ErrorBody, ErrorCode};
+pub use reply::{Cancelled, PrefixMatch, Reply, Response, Submitted, Welcome};
+pub use request::{
+    Cancel, ContentHashQuery, Hello, JobQuery, ListQuery, LogsQuery, PROTOCOL_VERSION, PrefixQuery,
+    ReadLevel, Request, Retry, Submit, Wait,
+};
+pub use suggest::nearest;
+pub use tls::{ALPN, Credentials, Pem, SERVER_NAME};
+pub use view::{
+    AttemptOutcome, AttemptView, ClusterStatus, ContentHash, EventView, JobHistory, JobLogs,
+    JobPage, JobState, JobSummary, JobView, NodeRole, NodeView, Tail, Usage,
+};

@@ -40,7 +40,7 @@ impl<R: Records> Transaction<'_, R> {
             Command::DrainNode { request, node, draining } => self.drain_node(&request, node, draining),
             Command::Submit(submit) => self.submit(submit),
             Command::Retry { request, job, seed } => self.retry(&request, job, seed),
-            Command::Cancel { request, job } => self.cancel(&request, job),
+            Command::Cancel { request, job, reason } => self.cancel(&request, job, reason),
             Command::Assign(assign) => self.assign(&assign),
             Command::EndAttempt(end) => self.end_attempt(end),
             Command::FireTimers { upto, max } => self.fire_timers(upto, max),

@@ -59,6 +59,8 @@ pub enum Command {
         request: Request,
         /// The job.
         job: JobId,
+        /// Why, for its history; at most [`crate::limits::Limit::ReasonBytes`].
+        reason: Option<String>,
     },
     /// Gives a queued job to a node, as the planner of the leader found best.
     Assign(Assign),

@@ -227,7 +227,11 @@ pub fn check_stateless(command: &Command) -> Result<(), Refusal> {
             crate::apply::request::check_key(&submit.request)?;
             submit.spec.check().map_err(Refusal::SpecIsInvalid)
         }
-        Command::Retry { request, .. } | Command::Cancel { request, .. } | Command::DrainNode { request, .. } => {
+        Command::Cancel { request, reason, .. } => {
+            crate::apply::request::check_key(request)?;
+            crate::apply::job::check_reason(reason.as_deref())
+        }
+        Command::Retry { request, .. } | Command::DrainNode { request, .. } => {
             crate::apply::request::check_key(request)
         }
         Command::RegisterNode(RegisterNode { name, labels, capacity, .. }) => {

@@ -47,6 +47,8 @@ pub enum Limit {
     IdempotencyKeyBytes,
     /// Kill signals are 1 to this.
     Signal,
+    /// Bytes of the reason given with a cancellation.
+    ReasonBytes,
 }
 
 impl Limit {
@@ -60,7 +62,7 @@ impl Limit {
             Self::PathBytes => 4_096,
             Self::StdinBytes => 1_024 * 1_024,
             Self::Labels => 32,
-            Self::LabelBytes => 256,
+            Self::LabelBytes | Self::ReasonBytes => 256,
             Self::Constraints => 16,
             Self::ConstraintValues => 64,
             Self::Priority => 100,

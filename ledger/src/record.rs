@@ -44,6 +44,8 @@ pub struct JobRecord {
     pub seed: u64,
     /// When it was accepted.
     pub submitted_at: Millis,
+    /// Sequence of the event that says so; all its others follow.
+    pub first_event: u64,
     /// The ended job whose specification it repeats.
     pub retry_of: Option<JobId>,
     /// Where it stands.
@@ -60,6 +62,8 @@ pub struct JobRecord {
     pub overtaken: u32,
     /// The node that is kept free for it.
     pub reserved: Option<NodeId>,
+    /// What was said when it was cancelled.
+    pub cancel_reason: Option<String>,
     /// Bytes of its specification and tails, for retention.
     pub kept_bytes: Bytes,
 }

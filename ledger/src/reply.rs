@@ -62,8 +62,11 @@ pub enum Reply {
         /// What it has.
         actual: ChainHash,
     },
-    /// The content hash is being computed.
-    ContentHashMarked,
+    /// The content hash as of this index is being computed.
+    ContentHashMarked {
+        /// The index of the entry.
+        index: u64,
+    },
     /// Nothing changed.
     Refused(Refusal),
 }

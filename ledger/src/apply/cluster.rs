@@ -58,6 +58,6 @@ impl<R: Records> Transaction<'_, R> {
 
     pub(crate) fn mark_content_hash(&mut self) -> Reply {
         self.signals().content_hash_wanted = true;
-        Reply::ContentHashMarked
+        Reply::ContentHashMarked { index: self.meta().index }
     }
 }

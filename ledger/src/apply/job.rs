@@ -1,19 +1,23 @@
 //! Jobs come in and are called off: `Submit`, `Retry`, `Cancel`.
 
 use crate::{
-    apply::{Outcome, request::{self, Seen}, transaction::{Transaction, len}},
+    apply::{
+        Outcome,
+        request::{self, Seen},
+        transaction::{Transaction, len},
+    },
     codec,
     command::{Request, Submit},
     defect::Defect,
     event::Event,
     ids::{JobId, NodeId},
     ledger::Records,
-    limits::{HEADS_SCANNED_MAX, LIVE_JOBS_MAX},
+    limits::{HEADS_SCANNED_MAX, LIVE_JOBS_MAX, Limit},
     outcome::StopCause,
     place::{Candidate, Wish, place},
     record::{JobRecord, JobState, Stored},
     reply::{Refusal, Reply},
-    spec::JobSpec,
+    spec::{JobSpec, check::within},
     tables,
     units::{Bytes, Millis},
 };
@@ -45,15 +49,17 @@ impl<R: Records> Transaction<'_, R> {
         self.accept(request, digest, &spec, bytes, seed, Some(job))
     }
 
-    pub(crate) fn cancel(&mut self, request: &Request, job: JobId) -> Outcome {
+    pub(crate) fn cancel(&mut self, request: &Request, job: JobId, reason: Option<String>) -> Outcome {
+        check_reason(reason.as_deref())?;
         let digest = request::digest("cancel", &job.0.to_be_bytes());
         if let Seen::Before(reply) = self.admit(request, &digest)? {
             return Ok(reply);
         }
-        let Some(record) = self.live_job(job) else {
+        let Some(mut record) = self.live_job(job) else {
             let ended = self.ended_job(job).ok_or(Refusal::JobIsUnknown)?;
             return Err(Refusal::JobHasEnded(ended.state));
         };
+        record.cancel_reason = reason;
         self.call_off(record, StopCause::Cancel);
         self.remember(request, digest, &Reply::Cancelled);
         Ok(Reply::Cancelled)
@@ -89,7 +95,7 @@ impl<R: Records> Transaction<'_, R> {
         record.kept_bytes = len(&bytes);
         self.meta().order += 1;
         record.order = self.meta().order;
-        self.happen(Event::JobSubmitted(job));
+        record.first_event = self.happen(Event::JobSubmitted(job));
         self.put_bytes(tables::spec(job), bytes);
         self.put_key(tables::short_id(job));
         self.start_or_queue(record);
@@ -146,6 +152,12 @@ impl<R: Records> Transaction<'_, R> {
     }
 }
 
+/// Checks what was said with a cancellation.
+pub(crate) fn check_reason(reason: Option<&str>) -> Result<(), Refusal> {
+    let bytes = u64::try_from(reason.map_or(0, str::len)).expect("a length fits 64 bits");
+    within(Limit::ReasonBytes, bytes).map_err(Refusal::SpecIsInvalid)
+}
+
 impl JobRecord {
     fn fresh(request: &Request, spec: &JobSpec, seed: u64, now: Millis) -> Self {
         let state = match spec.not_before {
@@ -164,6 +176,7 @@ impl JobRecord {
             timeouts: spec.timeouts,
             seed,
             submitted_at: now,
+            first_event: 0,
             retry_of: None,
             state,
             attempts: Vec::new(),
@@ -172,6 +185,7 @@ impl JobRecord {
             losses: 0,
             overtaken: 0,
             reserved: None,
+            cancel_reason: None,
             kept_bytes: Bytes(0),
         }
     }

@@ -1,0 +1,338 @@
+//! The client: one value, cheap to clone, safe to share, that keeps one connection and repeats what may be repeated.
+//!
+//! Here live set-up and the loop around the pure retry step; the calls lie beside, sorted by what they are about.
+
+mod cluster;
+mod jobs;
+mod submit;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::clock::{Stopwatch, wall_ms};
+use crate::codec::encode_body;
+use crate::connection::{ConnectError, Connection, Dialer, ExchangeError, Lane};
+use crate::error::Error;
+use crate::ids::{JobId, RequestId};
+use crate::keeper::Keeper;
+use crate::limits::RETRY_MS_MAX;
+use crate::options::Options;
+use crate::refusal::{ErrorBody, ErrorCode};
+use crate::reply::{Reply, Response, Welcome};
+use crate::request::{ReadLevel, Request};
+use crate::retry::{GiveUp, RetryRules, Route, Step, Tries, TryOutcome};
+
+/// A client of one cluster.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), quorla_client::Error> {
+/// use quorla_client::{Client, JobRequest, Options};
+///
+/// let client = Client::connect(Options::from_env()?).await?;
+/// let job = client.run(JobRequest::new(["echo", "hi"])).await?;
+/// println!("{} {}", job.id, job.state);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Client {
+    inner: Arc<Inner>,
+    read: ReadLevel,
+}
+
+#[derive(Debug)]
+struct Inner {
+    keeper: Keeper,
+    options: Options,
+    applied_index: AtomicU64,
+}
+
+/// One request on its way, encoded once.
+struct Call {
+    body: Bytes,
+    attempted: &'static str,
+    mutating: bool,
+    lane: Lane,
+    timeout: Duration,
+    job: Option<JobId>,
+}
+
+/// What one try gave.
+enum Tried {
+    Answered(Response),
+    NotAnswered {
+        outcome: TryOutcome<String>,
+        reason: String,
+        rejected: bool,
+    },
+}
+
+impl Client {
+    /// Connects to any of the addresses and from there to the leader.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] when the options make no client, [`Error::HandshakeRefused`] when client and server do not
+    /// trust each other, [`Error::Unavailable`] when no server answers in time.
+    pub async fn connect(options: Options) -> Result<Self, Error> {
+        let dialer = Dialer::new(&options.credentials, options.agent.clone())?;
+        let keeper = Keeper::start(dialer, &options);
+        let read = options.read;
+        let rules = RetryRules {
+            give_up_after_ms: options.connect_timeout_ms,
+            ..options.rules
+        };
+        let client = Self {
+            inner: Arc::new(Inner {
+                keeper,
+                options,
+                applied_index: AtomicU64::new(0),
+            }),
+            read,
+        };
+        client.first_connection(rules).await?;
+        Ok(client)
+    }
+
+    /// The same client, whose reads are as fresh as this.
+    #[must_use]
+    pub fn reading(&self, read: ReadLevel) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            read,
+        }
+    }
+
+    /// The highest applied index that any reply carried (R13): a read `AtLeast` it sees what this client has seen.
+    #[must_use]
+    pub fn applied_index(&self) -> u64 {
+        self.inner.applied_index.load(Ordering::Relaxed)
+    }
+
+    /// A fresh job id, by the server's clock.
+    #[must_use]
+    pub fn draw_job_id(&self) -> JobId {
+        JobId::from_parts(self.server_ms(), rand::random())
+    }
+
+    /// A fresh request id, by the server's clock.
+    #[must_use]
+    pub fn draw_request_id(&self) -> RequestId {
+        RequestId::from_parts(self.server_ms(), rand::random())
+    }
+
+    /// The server's time in milliseconds since 1970, as far as this machine can tell.
+    #[must_use]
+    pub fn server_ms(&self) -> u64 {
+        wall_ms().saturating_add_signed(self.inner.keeper.clock_offset_ms())
+    }
+
+    /// What the server that this client is connected to said of itself, connecting anew when needed.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] or [`Error::HandshakeRefused`].
+    pub async fn welcome(&self) -> Result<Welcome, Error> {
+        let rules = self.inner.options.rules;
+        self.first_connection(rules)
+            .await
+            .map(|connection| connection.welcome.clone())
+    }
+
+    async fn first_connection(&self, rules: RetryRules) -> Result<Arc<Connection>, Error> {
+        let mut tries = Tries::new(rules, false);
+        let since = Stopwatch::start();
+        loop {
+            let error = match self.inner.keeper.connection(None, Route::Same).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => error,
+            };
+            if let ConnectError::Rejected { .. } = error {
+                return Err(Error::HandshakeRefused {
+                    reason: error.to_string(),
+                });
+            }
+            match tries.next(
+                TryOutcome::<String>::NotSent,
+                since.elapsed_ms(),
+                rand::random(),
+            ) {
+                Step::Retry { after_ms, .. } => {
+                    tokio::time::sleep(Duration::from_millis(after_ms)).await
+                }
+                _ => return Err(self.unavailable("connect", error.to_string())),
+            }
+        }
+    }
+
+    /// Sends a request until it is done, refused, or there is no more time.
+    async fn call(&self, request: &Request, job: Option<JobId>) -> Result<Reply, Error> {
+        let body = encode_body(request).map_err(|error| {
+            let message = format!("{}: {error}", request.describe());
+            ErrorBody::new(ErrorCode::LimitExceeded, message).hint("Send less in one request.")
+        })?;
+        let (lane, extra_ms) = match request {
+            Request::Wait(wait) => (Lane::Waiting, wait.timeout_ms),
+            Request::ContentHash(query) => (Lane::Waiting, query.timeout_ms),
+            _ => (Lane::Prompt, 0),
+        };
+        let timeout =
+            Duration::from_millis(self.inner.options.try_timeout_ms.saturating_add(extra_ms));
+        let (attempted, mutating) = (request.describe(), request.is_mutating());
+        self.repeat(&Call {
+            body,
+            attempted,
+            mutating,
+            lane,
+            timeout,
+            job,
+        })
+        .await
+    }
+
+    async fn repeat(&self, call: &Call) -> Result<Reply, Error> {
+        let mut tries = Tries::new(self.rules(), call.mutating);
+        let since = Stopwatch::start();
+        let mut last = None;
+        let mut route = Route::Same;
+        loop {
+            let tried = self.try_once(call, &mut last, route).await;
+            let (outcome, reason) = match tried {
+                Tried::Answered(Response {
+                    outcome: Ok(reply), ..
+                }) => return Ok(reply),
+                Tried::Answered(Response {
+                    outcome: Err(body), ..
+                }) => (self.outcome_of(&body), Ok(body)),
+                Tried::NotAnswered {
+                    reason,
+                    rejected: true,
+                    ..
+                } if !tries.was_unknown() => {
+                    return Err(Error::HandshakeRefused { reason });
+                }
+                Tried::NotAnswered {
+                    outcome, reason, ..
+                } => (outcome, Err(reason)),
+            };
+            match tries.next(outcome, since.elapsed_ms(), rand::random()) {
+                Step::Retry { after_ms, to } => {
+                    tokio::time::sleep(Duration::from_millis(after_ms)).await;
+                    route = to;
+                }
+                Step::GiveUp(kind) => return Err(self.give_up(kind, call, reason)),
+                Step::Finish => unreachable!("a try that is done returned its reply"),
+            }
+        }
+    }
+
+    async fn try_once(
+        &self,
+        call: &Call,
+        last: &mut Option<Arc<Connection>>,
+        route: Route<String>,
+    ) -> Tried {
+        let connection = match self.inner.keeper.connection(last.clone(), route).await {
+            Ok(connection) => connection,
+            Err(error) => {
+                let rejected = matches!(error, ConnectError::Rejected { .. });
+                return Tried::NotAnswered {
+                    outcome: TryOutcome::NotSent,
+                    reason: error.to_string(),
+                    rejected,
+                };
+            }
+        };
+        let answer = connection
+            .exchange(call.body.clone(), call.lane, call.timeout)
+            .await;
+        *last = Some(connection);
+        match answer {
+            Ok(response) => {
+                self.inner
+                    .applied_index
+                    .fetch_max(response.applied_index, Ordering::Relaxed);
+                Tried::Answered(response)
+            }
+            Err(error) => {
+                let outcome = match error {
+                    ExchangeError::NotSent { .. } => TryOutcome::NotSent,
+                    ExchangeError::Lost { .. } | ExchangeError::TimedOut { .. } => {
+                        TryOutcome::Unknown
+                    }
+                };
+                Tried::NotAnswered {
+                    outcome,
+                    reason: error.to_string(),
+                    rejected: false,
+                }
+            }
+        }
+    }
+
+    fn outcome_of(&self, body: &ErrorBody) -> TryOutcome<String> {
+        let outcome = body.outcome();
+        match outcome {
+            // A client that stays with one node does not follow.
+            TryOutcome::NotLeader { .. } if !self.inner.options.follow_leader => {
+                TryOutcome::NotNow {
+                    retry_after_ms: body.retry_after_ms,
+                }
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn give_up(&self, kind: GiveUp, call: &Call, reason: Result<ErrorBody, String>) -> Error {
+        let attempted = call.attempted;
+        match (kind, reason) {
+            (GiveUp::Refused, Ok(body)) => body.into(),
+            (GiveUp::Unknown, reason) => Error::OutcomeUnknown {
+                attempted,
+                reason: words(reason),
+                job: call.job,
+            },
+            (GiveUp::NotNow, Ok(body)) => Error::NotNow(Box::new(body)),
+            (_, reason) => self.unavailable(attempted, words(reason)),
+        }
+    }
+
+    fn unavailable(&self, attempted: &'static str, reason: String) -> Error {
+        Error::Unavailable {
+            attempted,
+            addresses: self.inner.options.addresses.join(", "),
+            reason,
+        }
+    }
+
+    fn rules(&self) -> RetryRules {
+        let rules = self.inner.options.rules;
+        RetryRules {
+            give_up_after_ms: rules.give_up_after_ms.min(RETRY_MS_MAX),
+            ..rules
+        }
+    }
+}
+
+fn words(reason: Result<ErrorBody, String>) -> String {
+    reason.map_or_else(|text| text, |body| body.to_string())
+}
+
+fn foreign(request: &Request) -> Error {
+    Error::ForeignReply {
+        attempted: request.describe(),
+    }
+}
+
+/// Calls, and takes the one kind of reply that fits.
+macro_rules! call_for {
+    ($client:expr, $request:expr, $job:expr, $reply:path) => {{
+        let request = $request;
+        match $client.call(&request, $job).await? {
+            $reply(value) => Ok(value),
+            _ => Err($crate::client::foreign(&request)),
+        }
+    }};
+}
+use call_for;

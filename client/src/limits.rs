@@ -1,0 +1,85 @@
+//! Every bound of the client plane, by name. What exceeds one is refused with that name.
+//!
+//! The server checks the same bounds again and has the last word; a client refuses early so that a request that can
+//! never be accepted costs no network. Nothing else in this crate may hold a magic number that bounds a request.
+
+/// Bytes of one frame's body, requests and replies alike. A longer one closes the connection.
+pub const FRAME_BYTES_MAX: u32 = 4 * 1024 * 1024;
+/// Bytes in front of a frame's body: length (u32) and correlation id (u64), both little-endian.
+pub const FRAME_HEADER_BYTES: usize = 12;
+
+/// Bytes of a job's standard input, sent inline.
+pub const STDIN_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of a job's name.
+pub const NAME_BYTES_MAX: usize = 128;
+/// Bytes of a queue's name.
+pub const QUEUE_BYTES_MAX: usize = 128;
+/// Words of a command, the program included.
+pub const COMMAND_WORDS_MAX: usize = 1024;
+/// Bytes of a command, all words together.
+pub const COMMAND_BYTES_MAX: usize = 256 * 1024;
+/// Variables in a job's environment.
+pub const ENV_COUNT_MAX: usize = 256;
+/// Bytes of a job's environment, names and values together.
+pub const ENV_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of a working directory's path.
+pub const WORKING_DIRECTORY_BYTES_MAX: usize = 4096;
+/// Labels that a user may put on a job.
+pub const LABELS_MAX: usize = 32;
+/// Bytes of one label's name.
+pub const LABEL_NAME_BYTES_MAX: usize = 256;
+/// Bytes of one label's value.
+pub const LABEL_VALUE_BYTES_MAX: usize = 256;
+/// Label constraints of one job.
+pub const CONSTRAINTS_MAX: usize = 16;
+/// Values of one `in` constraint.
+pub const CONSTRAINT_VALUES_MAX: usize = 64;
+/// The highest priority; the lowest is 0.
+pub const PRIORITY_MAX: u8 = 100;
+/// Attempts of one job.
+pub const ATTEMPTS_MAX: u32 = 100;
+/// Exit codes that one retry policy may name.
+pub const RETRYABLE_EXIT_CODES_MAX: usize = 64;
+/// Jitter of a backoff, in percent of the delay.
+pub const JITTER_PERCENT_MAX: u8 = 100;
+/// The longest timeout, backoff or grace, and how far ahead a job may be submitted.
+pub const SPAN_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1000;
+/// Bytes kept of each output stream when a job does not say.
+pub const OUTPUT_TAIL_BYTES_DEFAULT: u32 = 8 * 1024;
+/// Bytes that may be kept of each output stream.
+pub const OUTPUT_TAIL_BYTES_MAX: u32 = 64 * 1024;
+/// Bytes of an idempotency key.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
+/// Bytes of a reason given with a cancellation.
+pub const REASON_BYTES_MAX: usize = 256;
+
+/// Jobs in one `SubmitMany`.
+pub const SUBMIT_MANY_JOBS_MAX: usize = 256;
+/// Bytes of jobs that a client packs into one `SubmitMany` before it begins another.
+pub const SUBMIT_MANY_BYTES_TARGET: usize = 256 * 1024;
+/// `SubmitMany` requests that one `submit_many` keeps in flight.
+pub const SUBMIT_MANY_IN_FLIGHT_MAX: usize = 8;
+/// Rows of one page of a list.
+pub const LIST_ROWS_MAX: u32 = 1000;
+/// Rows of one page of a list when the query does not say.
+pub const LIST_ROWS_DEFAULT: u32 = 100;
+/// Candidates that an ambiguous prefix is answered with.
+pub const PREFIX_CANDIDATES_MAX: u32 = 10;
+/// Events of one page of a job's history.
+pub const HISTORY_EVENTS_MAX: u32 = 1000;
+/// The longest that one `Wait` stays open at the server; clients ask again.
+pub const WAIT_MS_MAX: u64 = 30_000;
+
+/// Requests that one connection may have in flight, waits apart.
+pub const REQUESTS_IN_FLIGHT_MAX: usize = 4096;
+/// Waits that one connection may have in flight; apart, so that waiting never stops submitting.
+pub const WAITS_IN_FLIGHT_MAX: usize = 16_384;
+/// Bytes of requests that one connection may have in flight.
+pub const REQUEST_BYTES_IN_FLIGHT_MAX: usize = 32 * 1024 * 1024;
+/// Addresses that a client keeps.
+pub const ADDRESSES_MAX: usize = 64;
+
+/// How long the cluster remembers a request id (R10).
+pub const DEDUP_WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
+/// How long a client goes on repeating one request, well inside the window.
+pub const RETRY_MS_MAX: u64 = DEDUP_WINDOW_MS / 2;

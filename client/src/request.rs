@@ -1,0 +1,205 @@
+//! What a client asks. Variants are only ever added at the end: their order is the wire format.
+//!
+//! Every mutating request carries a request id and is idempotent by it (R10). Every read says how fresh it must be (R13).
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{JobId, RequestId};
+use crate::job::JobRequest;
+use crate::view::JobState;
+
+/// The version of the client plane that this library speaks.
+pub const PROTOCOL_VERSION: u16 = 1;
+
+/// One request of the client plane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// The first on a connection; may be repeated to learn the time and the leader anew.
+    Hello(Hello),
+    /// Accept one job.
+    Submit(Box<Submit>),
+    /// Accept several jobs, each with its own reply.
+    SubmitMany(Vec<Submit>),
+    /// Answer when the job has ended, or when the time is up.
+    Wait(Wait),
+    /// One job in full.
+    Info(JobQuery),
+    /// A page of jobs.
+    List(ListQuery),
+    /// The jobs whose id begins with this text.
+    ResolvePrefix(PrefixQuery),
+    /// Stop a job.
+    Cancel(Cancel),
+    /// Submit an ended job anew.
+    Retry(Retry),
+    /// A job's attempts and events.
+    History(JobQuery),
+    /// The recorded output of one attempt.
+    Logs(LogsQuery),
+    /// Every node.
+    Nodes(ReadLevel),
+    /// The cluster as the answering node sees it; never forwarded.
+    Status,
+    /// Let every replica hash its tables at the index at which this is applied.
+    MarkContentHash(RequestId),
+    /// The hash that the *answering node* computed for this mark; it waits for it up to the given time.
+    ContentHash(ContentHashQuery),
+}
+
+impl Request {
+    /// Whether it can change the ledger, so that an unknown outcome matters.
+    #[must_use]
+    pub const fn is_mutating(&self) -> bool {
+        matches!(
+            self,
+            Self::Submit(_)
+                | Self::SubmitMany(_)
+                | Self::Cancel(_)
+                | Self::Retry(_)
+                | Self::MarkContentHash(_)
+        )
+    }
+
+    /// What is attempted, for messages: "submit a job".
+    #[must_use]
+    pub const fn describe(&self) -> &'static str {
+        match self {
+            Self::Hello(_) => "greet the server",
+            Self::Submit(_) => "submit a job",
+            Self::SubmitMany(_) => "submit jobs",
+            Self::Wait(_) => "wait for a job",
+            Self::Info(_) => "look up a job",
+            Self::List(_) => "list jobs",
+            Self::ResolvePrefix(_) => "look up a job by its prefix",
+            Self::Cancel(_) => "cancel a job",
+            Self::Retry(_) => "retry a job",
+            Self::History(_) => "read a job's history",
+            Self::Logs(_) => "read a job's output",
+            Self::Nodes(_) => "list the nodes",
+            Self::Status => "read the cluster's status",
+            Self::MarkContentHash(_) => "mark a content hash",
+            Self::ContentHash(_) => "read a content hash",
+        }
+    }
+}
+
+/// Who calls, and in which version of the protocol.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`PROTOCOL_VERSION`] of the caller.
+    pub version: u16,
+    /// The caller's program and version, for the server's log.
+    pub agent: String,
+}
+
+/// A job to accept under an id that the client has drawn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Submit {
+    /// The job's id, which is also the request's.
+    pub job_id: JobId,
+    /// The job; its idempotency key lies in it.
+    pub job: JobRequest,
+}
+
+/// Wait for a job's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// The job.
+    pub job: JobId,
+    /// Milliseconds after which the server answers anyway, at most `limits::WAIT_MS_MAX`.
+    pub timeout_ms: u64,
+    /// How fresh the answer must be.
+    pub read: ReadLevel,
+}
+
+/// One job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobQuery {
+    /// The job.
+    pub job: JobId,
+    /// How fresh the answer must be.
+    pub read: ReadLevel,
+}
+
+/// Jobs by their states, queue and name; all conditions must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListQuery {
+    /// Any of these states; empty: every state.
+    pub states: Vec<JobState>,
+    /// In this queue.
+    pub queue: Option<String>,
+    /// Whose name begins with this.
+    pub name_prefix: Option<String>,
+    /// Rows at most; none: `limits::LIST_ROWS_DEFAULT`.
+    pub limit: Option<u32>,
+    /// `next` of the page before.
+    pub cursor: Option<String>,
+    /// How fresh the answer must be.
+    pub read: ReadLevel,
+}
+
+/// Jobs by the first characters of their id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrefixQuery {
+    /// The characters, in canonical form.
+    pub prefix: String,
+    /// How fresh the answer must be.
+    pub read: ReadLevel,
+}
+
+/// Stop a job that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancel {
+    /// This request's id.
+    pub request_id: RequestId,
+    /// The job.
+    pub job: JobId,
+    /// Why, for its history.
+    pub reason: Option<String>,
+    /// The same key again is the same request.
+    pub idempotency_key: Option<String>,
+}
+
+/// Submit an ended job anew, as a new job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// The new job's id, which is also the request's.
+    pub job_id: JobId,
+    /// The ended job.
+    pub of: JobId,
+    /// The same key again is the same request.
+    pub idempotency_key: Option<String>,
+}
+
+/// The output of one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogsQuery {
+    /// The job.
+    pub job: JobId,
+    /// The attempt; none: the latest.
+    pub attempt: Option<u32>,
+    /// How fresh the answer must be.
+    pub read: ReadLevel,
+}
+
+/// The content hash of the answering node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContentHashQuery {
+    /// The index that the mark was applied at.
+    pub index: u64,
+    /// How long the server may wait for it, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+/// How fresh a read must be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadLevel {
+    /// It sees every write that was acknowledged before it was asked.
+    #[default]
+    Linearizable,
+    /// It sees at least this applied index; may be answered by any node.
+    AtLeast(u64),
+    /// Whatever the answering node has.
+    Stale,
+}

@@ -1,0 +1,9 @@
+//! What a server tells about jobs, nodes and the cluster. Views are copies: they decide nothing.
+
+mod cluster;
+mod history;
+mod job;
+
+pub use cluster::{ClusterStatus, ContentHash, NodeRole, NodeView};
+pub use history::{EventView, JobHistory, JobLogs, Tail};
+pub use job::{AttemptOutcome, AttemptView, JobPage, JobState, JobSummary, JobView, Usage};

@@ -71,7 +71,7 @@ impl MarkFile {
         }
         failpoints::check("log.mark", &self.directory)?;
         let mark = Mark { count: self.newest.count + 1, sequence, groups: groups.clone() };
-        let slot = if mark.count % 2 == 0 { SLOTS[0] } else { SLOTS[1] };
+        let slot = if mark.count.is_multiple_of(2) { SLOTS[0] } else { SLOTS[1] };
         let path = self.directory.join(slot);
         let is_new = !path.exists();
         let mut file = OpenOptions::new().create(true).write(true).truncate(true).open(&path)?;

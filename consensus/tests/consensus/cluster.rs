@@ -58,6 +58,18 @@ pub fn fast() -> Tuning {
     }
 }
 
+/// Opens a storage; streams of a node that was stopped a moment ago may still hold it.
+async fn open(path: &Path) -> Arc<Storage> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match DataDirectory::open(path).and_then(Storage::open) {
+            Ok(storage) => return storage,
+            Err(error) if error.refuses_directory() || Instant::now() > deadline => panic!("{error}: {error:?}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
 /// One running node.
 pub struct Node {
     pub consensus: Consensus,
@@ -69,7 +81,7 @@ pub struct Node {
 
 impl Node {
     pub async fn start(network: &MemoryNetwork, key: [u8; 32], path: &Path, tuning: Tuning) -> Self {
-        let storage = Storage::open(DataDirectory::open(path).unwrap()).unwrap();
+        let storage = open(path).await;
         Self::start_in(network, key, storage, GroupId(0), tuning).await
     }
 

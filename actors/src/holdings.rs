@@ -126,6 +126,14 @@ impl Holdings {
         outputs
     }
 
+    /// The ledger knows that boot id and its epoch is over, or knows a later one: it can never be answered otherwise.
+    ///
+    /// Happens where the epoch lapsed before its agent heard of it.
+    pub fn registration_is_stale(&mut self, boot: BootId, now: Millis) -> Vec<Output> {
+        let is_asked_for = matches!(self.standing, Standing::Registering { .. }) && boot == self.boot;
+        if is_asked_for { self.register(now) } else { Vec::new() }
+    }
+
     /// A link to a leader is there: what an earlier one may have lost is sent again.
     pub fn link_opened(&mut self, now: Millis) -> Vec<Output> {
         let reports = self.held.values_mut().filter_map(|held| held.ended_mut().map(|ended| ended.report(now)));

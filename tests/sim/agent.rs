@@ -150,7 +150,7 @@ impl World {
             Reply::NodeRegistered { node, epoch } => {
                 holdings.registered(boot_id, *node, *epoch, boot)
             }
-            Reply::Refused(Refusal::EpochIsStale) => Vec::new(),
+            Reply::Refused(Refusal::EpochIsStale) => holdings.registration_is_stale(boot_id, boot),
             other => panic!("a registration has these answers only: {other:?}"),
         };
         self.do_outputs(site, outputs);

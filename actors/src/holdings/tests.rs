@@ -282,6 +282,15 @@ fn a_registration_answered_after_its_lease_is_made_anew() {
 }
 
 #[test]
+fn a_registration_whose_epoch_is_over_is_made_anew() {
+    let mut agent = Agent::unregistered();
+    let stale = |agent: &mut Agent, boot| short(agent.holdings.registration_is_stale(boot, agent.now));
+    assert!(stale(agent.at(2_000), BootId(69)).is_empty(), "the answer to another one");
+    assert_eq!(stale(&mut agent, BOOT), ["register 71"]);
+    assert!(stale(&mut agent, BOOT).is_empty(), "once");
+}
+
+#[test]
 fn a_draining_agent_gives_up_what_runs_and_starts_nothing() {
     let mut agent = Agent::running(&[1]);
     assert_eq!(short(agent.holdings.drain()), ["kill 1"]);

@@ -14,7 +14,7 @@ use quorla_ledger::Defect;
 
 use super::{
     census::Census,
-    world::{Run, run},
+    world::{Run, run, run_aloud},
 };
 
 /// Seeds of a plain test run.
@@ -44,7 +44,7 @@ pub(super) fn run_seeds(count: u64, defect: Defect) -> (Option<Failure>, Census)
                     if seed >= count {
                         break;
                     }
-                    let (failure, census) = run_caught(seed, defect);
+                    let (failure, census) = caught(seed, || run(seed, defect));
                     let mut gathered = gathered.lock().unwrap_or_else(PoisonError::into_inner);
                     gathered.1.add(&census);
                     if let Some(failure) = failure {
@@ -67,40 +67,21 @@ pub(super) fn run_seeds(count: u64, defect: Defect) -> (Option<Failure>, Census)
 }
 
 /// Runs one seed; an assertion of the code under test that fails is a failure of the seed.
-fn run_caught(seed: u64, defect: Defect) -> (Option<Failure>, Census) {
-    match catch_unwind(AssertUnwindSafe(|| run(seed, defect))) {
-        Ok(Run {
-            violation: None,
-            census,
-            ..
-        }) => (None, census),
-        Ok(Run {
-            violation: Some(violation),
-            census,
-            ..
-        }) => {
-            let broken = violation.invariant.to_owned();
-            (
-                Some(Failure {
-                    seed,
-                    broken,
-                    what: violation.to_string(),
-                }),
-                census,
-            )
+fn caught(seed: u64, run: impl FnOnce() -> Run) -> (Option<Failure>, Census) {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Run { violation, census, .. }) => {
+            let failure = violation.map(|violation| Failure {
+                seed,
+                broken: violation.invariant.to_owned(),
+                what: violation.to_string(),
+            });
+            (failure, census)
         }
         Err(panic) => {
             let text = panic.downcast_ref::<String>().cloned();
             let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
             let what = format!("an assertion failed: {}", text.unwrap_or_default());
-            (
-                Some(Failure {
-                    seed,
-                    broken: "assertion".to_owned(),
-                    what,
-                }),
-                Census::default(),
-            )
+            (Some(Failure { seed, broken: "assertion".to_owned(), what }), Census::default())
         }
     }
 }
@@ -122,7 +103,7 @@ fn must_pass(failure: Option<&Failure>) {
 #[test]
 fn every_seed_keeps_every_invariant() {
     if let Some(seed) = number_from("QUORLA_SIM_SEED") {
-        let (failure, census) = run_caught(seed, Defect::None);
+        let (failure, census) = caught(seed, || run_aloud(seed));
         println!("{}", census.table());
         return must_pass(failure.as_ref());
     }

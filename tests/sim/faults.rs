@@ -5,6 +5,7 @@ use quorla_ledger::units::Millis;
 use super::{
     agenda::{BEGINNING, Moment},
     callers::wishes::UNDRAIN_AFTER_MS,
+    invariants::Fact,
     messages::{Caller, Site},
     network::Weather,
     world::World,
@@ -50,7 +51,13 @@ impl World {
         self.agenda.set_in(span_ms, Moment::Fault);
     }
 
+    fn strike(&mut self, what: &'static str, site: Site) {
+        self.census.count(what);
+        self.tell(&Fact::WentWrong { what, site });
+    }
+
     fn crash(&mut self, site: Site) {
+        self.strike("node killed", site);
         self.kill_node(site);
         let span_ms = self.drawn_span(200, 3_000, 20_000);
         self.agenda
@@ -58,6 +65,7 @@ impl World {
     }
 
     fn freeze(&mut self, site: Site) {
+        self.strike("node frozen", site);
         self.freeze_node(site);
         let span_ms = self.drawn_span(200, 4_000, 25_000);
         self.agenda
@@ -85,11 +93,7 @@ impl World {
                 }
             }
         }
-        self.census.count(if one_way {
-            "one-way partition"
-        } else {
-            "partition"
-        });
+        self.strike(if one_way { "one-way partition" } else { "partition" }, first);
         let name = self.draw_ticket().0;
         self.network.cut(name, ways);
         let span_ms = self.drawn_span(200, 4_000, 25_000);
@@ -99,8 +103,9 @@ impl World {
 
     /// Another node is elected while the leader is well.
     fn depose(&mut self) {
-        self.census.count("leader deposed");
-        self.elect(self.raft.ruler());
+        let ruler = self.raft.ruler();
+        self.strike("leader deposed", ruler.unwrap_or(Site(0)));
+        self.elect(ruler);
     }
 
     /// Only a minority of the clocks is wrong at a time: the median is what holds (R7).
@@ -113,7 +118,7 @@ impl World {
         if 2 * (wrong + 1) >= self.machines.len() {
             return;
         }
-        self.census.count("wall clock jumped");
+        self.strike("wall clock jumped", site);
         let ms = self.dice.around_zero(HOUR_MS);
         self.machines[site.0].clock.jump(ms);
         let span_ms = self.dice.between(1_000, 20_000);
@@ -122,7 +127,7 @@ impl World {
     }
 
     fn slow_down(&mut self, site: Site) {
-        self.census.count("executor slowed down");
+        self.strike("executor slowed down", site);
         self.machines[site.0].slow = true;
         let span_ms = self.dice.between(1_000, 15_000);
         self.agenda
@@ -151,6 +156,7 @@ impl World {
     }
 
     pub(super) fn relieve(&mut self, relief: Relief) {
+        self.tell(&Fact::IsWellAgain(relief));
         match relief {
             Relief::Restart(site) => self.start_node(site),
             Relief::Thaw(site) => self.thaw_node(site),

@@ -17,6 +17,7 @@ use quorla_ledger::{
 };
 
 use super::{
+    faults::Relief,
     messages::{ClientRequest, Site},
     replica::Replica,
 };
@@ -36,6 +37,10 @@ mod r09_refused_is_not_done;
 /// Something that is so, whatever the code under test thinks of it.
 #[derive(Debug)]
 pub(super) enum Fact<'f> {
+    /// A fault began.
+    WentWrong { what: &'static str, site: Site },
+    /// A fault is over.
+    IsWellAgain(Relief),
     /// A client sends a request for the first time.
     Asked { request: &'f ClientRequest },
     /// A client was told an outcome.
@@ -83,6 +88,22 @@ pub(super) enum Fact<'f> {
     TimeIsUp { unfinished: &'f str },
     /// All has ended; what is stored at last.
     ItIsOver { tables: &'f MemoryTables },
+}
+
+impl Fact<'_> {
+    /// The fact as a line of a replayed seed's story; nothing where it would only fill the page.
+    pub(super) fn in_words(&self) -> Option<String> {
+        match self {
+            Self::Applied { site, index, payload, applied } => {
+                let committed = Committed::read(payload, applied);
+                let events: Vec<&Event> = committed.events().collect();
+                Some(format!("{site:?} applies {index}: {:?} {events:?}", committed.replies()))
+            }
+            Self::Committed(_) | Self::Looked { .. } | Self::ItIsOver { .. } => None,
+            Self::LeaderIsReady { site, .. } => Some(format!("{site:?} leads")),
+            other => Some(format!("{other:?}")),
+        }
+    }
 }
 
 /// An entry with what it did, decoded once.
@@ -226,6 +247,10 @@ impl Committed {
             event_next: applied.event_next,
             jobs,
         }
+    }
+
+    fn replies(&self) -> Vec<&Reply> {
+        self.done.iter().map(|(_, reply)| reply).collect()
     }
 
     pub(super) fn events(&self) -> impl Iterator<Item = &Event> {

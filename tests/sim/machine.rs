@@ -149,7 +149,6 @@ impl World {
         }
         machine.frozen = false;
         machine.deferred.clear();
-        self.census.count("node killed");
         self.member_crashes(site);
         self.warden_strikes(site);
     }
@@ -158,7 +157,6 @@ impl World {
         let machine = &mut self.machines[site.0];
         if machine.node.is_some() && !machine.frozen {
             machine.frozen = true;
-            self.census.count("node frozen");
         }
     }
 

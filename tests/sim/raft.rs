@@ -173,7 +173,9 @@ impl World {
             .filter(|site| self.is_awake(*site) && self.raft.members[site.0].term == term)
             .collect();
         for site in self.sites() {
-            let late = self.is_awake(site) && self.raft.members[site.0].term < term;
+            let member = &self.raft.members[site.0];
+            let is_news = member.term < term || (!member.leads && member.hint.is_none());
+            let late = self.is_awake(site) && is_news;
             let reached = informed.iter().any(|other| self.network.open(*other, site));
             if late && reached && self.dice.chance(500) {
                 self.step_down(site);

@@ -41,6 +41,8 @@ pub(super) struct World {
     pub(super) tickets_drawn: u64,
     bench: Bench,
     violation: Option<Violation>,
+    /// Whether the story is told while it happens.
+    aloud: bool,
 }
 
 /// How a run went.
@@ -53,7 +55,15 @@ pub(super) struct Run {
 
 /// Runs one seed.
 pub(super) fn run(seed: u64, defect: Defect) -> Run {
-    let mut world = World::drawn(seed, defect);
+    run_world(World::drawn(seed, defect))
+}
+
+/// Runs one seed and prints what happens.
+pub(super) fn run_aloud(seed: u64) -> Run {
+    run_world(World { aloud: true, ..World::drawn(seed, Defect::None) })
+}
+
+fn run_world(mut world: World) -> Run {
     world.begin();
     while world.violation.is_none() && !world.is_over() {
         let (set, moment) = world
@@ -100,6 +110,7 @@ impl World {
             tickets_drawn: 0,
             bench: Bench::new(defect),
             violation: None,
+            aloud: false,
         }
     }
 
@@ -276,7 +287,11 @@ impl World {
     /// Tells every invariant; the first that is broken ends the run.
     pub(super) fn tell(&mut self, fact: &Fact<'_>) {
         if self.violation.is_none() {
+            let since_ms = self.agenda.now().since(BEGINNING).0;
             self.violation = self.bench.hear(fact).err();
+            if self.aloud && let Some(words) = fact.in_words() {
+                println!("{since_ms:>7} ms  {words}");
+            }
         }
     }
 }

@@ -40,59 +40,32 @@ const CHECKERS: &[fn(&Source) -> Vec<Finding>] = &[
 
 #[test]
 fn every_rust_file_keeps_the_rules() {
-    let sources: Vec<Source> = tree::rust_files()
-        .into_iter()
-        .map(|(path, text)| Source::parse(&path, &text))
-        .collect();
-    assert!(
-        sources.len() >= 10,
-        "the walk found only {} Rust files",
-        sources.len()
-    );
-    let found = sources
-        .iter()
-        .flat_map(|source| CHECKERS.iter().flat_map(|check| check(source)))
-        .collect();
+    let sources: Vec<Source> = tree::rust_files().into_iter().map(|(path, text)| Source::parse(&path, &text)).collect();
+    assert!(sources.len() >= 10, "the walk found only {} Rust files", sources.len());
+    let found = sources.iter().flat_map(|source| CHECKERS.iter().flat_map(|check| check(source))).collect();
     report(exceptions::settle(found, exceptions::EXCEPTIONS));
 }
 
 #[test]
 fn no_file_names_a_machine() {
-    let found = tree::text_files()
-        .iter()
-        .flat_map(|(path, text)| surroundings::no_machine_is_named(path, text))
-        .collect();
+    let found =
+        tree::text_files().iter().flat_map(|(path, text)| surroundings::no_machine_is_named(path, text)).collect();
     report(exceptions::settle(found, &[]));
 }
 
 #[test]
 fn crates_depend_only_downwards() {
     let graph = graph::Graph::of_workspace();
-    report(
-        layers::edges_point_down(&graph)
-            .iter()
-            .map(Finding::to_string)
-            .collect(),
-    );
+    report(layers::edges_point_down(&graph).iter().map(Finding::to_string).collect());
 }
 
 #[test]
 fn dependencies_keep_the_rules_of_deny_toml() {
     let graph = graph::Graph::of_workspace();
     let rules = licences::Rules::parse(&tree::read("deny.toml"));
-    report(
-        licences::dependencies_are_allowed(&graph, &rules)
-            .iter()
-            .map(Finding::to_string)
-            .collect(),
-    );
+    report(licences::dependencies_are_allowed(&graph, &rules).iter().map(Finding::to_string).collect());
 }
 
 fn report(problems: Vec<String>) {
-    assert!(
-        problems.is_empty(),
-        "\n\n{} rules broken:\n\n{}\n",
-        problems.len(),
-        problems.join("\n")
-    );
+    assert!(problems.is_empty(), "\n\n{} rules broken:\n\n{}\n", problems.len(), problems.join("\n"));
 }

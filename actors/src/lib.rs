@@ -4,9 +4,23 @@
 //! the shells drive the very same code.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod agent;
+mod bell;
+mod budget;
 pub mod digest;
 pub mod dispatch;
 pub mod holdings;
+pub mod kind;
 pub mod lease;
+mod link;
+pub mod membership;
 pub mod messages;
+pub mod metrics;
 pub mod planning;
+pub mod process;
+pub mod replica;
+pub mod root;
+mod scheduler;
+mod seats;
+pub mod sessions;
+mod tasks;

@@ -83,30 +83,25 @@ impl Planner {
 
     /// Whether [`Self::retain`] would look at the history now.
     pub fn retention_is_due(&self, now: Millis) -> bool {
-        self.retain_again_at <= now
+        let expiries = [Task::ExpireJobs, Task::ExpireRequests, Task::ExpireEvents];
+        self.retain_again_at <= now && expiries.iter().all(|task| self.is_idle(*task))
     }
 
     /// What retention removes, oldest first. `history` is a view at least as new as `meta`.
-    pub fn retain(&mut self, meta: &MetaRecord, history: &impl History, now: Millis) -> Vec<Proposal> {
+    pub fn retain(&mut self, meta: &MetaRecord, history: &dyn History, now: Millis) -> Vec<Proposal> {
         if !self.retention_is_due(now) {
             return Vec::new();
         }
-        let mut proposals = Vec::new();
-        if self.is_idle(Task::ExpireJobs) {
-            let jobs = self.retention.jobs(meta, history, now, EXPIRED_JOBS_MAX);
-            let command = (!jobs.is_empty()).then_some(Command::ExpireJobs { jobs });
-            proposals.extend(command.map(|command| Proposal { task: Task::ExpireJobs, command }));
-        }
-        if self.is_idle(Task::ExpireRequests) {
-            let requests = self.retention.requests(meta, history, now, EXPIRED_RECORDS_MAX);
-            let command = (!requests.is_empty()).then_some(Command::ExpireRequests { requests });
-            proposals.extend(command.map(|command| Proposal { task: Task::ExpireRequests, command }));
-        }
-        if self.is_idle(Task::ExpireEvents) {
-            let pages = self.retention.event_pages(meta, history, now, EXPIRED_RECORDS_MAX);
-            let command = (!pages.is_empty()).then_some(Command::ExpireEvents { pages });
-            proposals.extend(command.map(|command| Proposal { task: Task::ExpireEvents, command }));
-        }
+        let jobs = self.retention.jobs(meta, history, now, EXPIRED_JOBS_MAX);
+        let requests = self.retention.requests(meta, history, now, EXPIRED_RECORDS_MAX);
+        let pages = self.retention.event_pages(meta, history, now, EXPIRED_RECORDS_MAX);
+        let expiries = [
+            (Task::ExpireJobs, !jobs.is_empty(), Command::ExpireJobs { jobs }),
+            (Task::ExpireRequests, !requests.is_empty(), Command::ExpireRequests { requests }),
+            (Task::ExpireEvents, !pages.is_empty(), Command::ExpireEvents { pages }),
+        ];
+        let wanted = expiries.into_iter().filter(|(_, wanted, _)| *wanted);
+        let proposals: Vec<_> = wanted.map(|(task, _, command)| Proposal { task, command }).collect();
         if proposals.is_empty() {
             self.retain_again_at = now.after(RETENTION_PAUSE);
         }

@@ -148,12 +148,16 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Refused(body) | Self::NotNow(body) => return body.hint.clone(),
-            Self::HandshakeRefused { .. } => "See whether the profile's certificates are of this cluster's CA.",
+            Self::HandshakeRefused { .. } => {
+                "See whether the profile's certificates are of this cluster's CA."
+            }
             Self::OutcomeUnknown { job: Some(job), .. } => {
                 return Some(format!("Look it up: quorla job info {job}"));
             }
             Self::OutcomeUnknown { .. } => "Repeat it with the same idempotency key.",
-            Self::Unavailable { .. } => "See whether the nodes run and see each other: quorla cluster status",
+            Self::Unavailable { .. } => {
+                "See whether the nodes run and see each other: quorla cluster status"
+            }
             Self::WaitTimedOut { .. } => "It goes on; wait again, or with a longer --timeout.",
             Self::PrefixAmbiguous { .. } => "Give more characters of the id.",
             Self::ReadJob(_) => "See the fields: quorla job submit --help",
@@ -171,5 +175,9 @@ impl From<ErrorBody> for Error {
 }
 
 fn count(known: usize, more: bool) -> String {
-    if more { format!("more than {known}") } else { known.to_string() }
+    if more {
+        format!("more than {known}")
+    } else {
+        known.to_string()
+    }
 }

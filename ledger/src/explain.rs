@@ -37,7 +37,9 @@ impl Ledger {
             Stage::Placed { placed, stopping: Some(cause) } => Some(Waiting::Stop(placed, cause)),
             Stage::Pausing => {
                 let bytes = records.read(&tables::live(job))?;
-                let Some(Stored::V1(JobRecord { state, .. })) = crate::codec::decode(&bytes) else { return None };
+                let Some(Stored::V1(JobRecord { state, .. })) = crate::codec::decode(&bytes) else {
+                    return None;
+                };
                 match state {
                     JobState::Delayed { until } | JobState::BackingOff { until } => Some(Waiting::Until(until)),
                     _ => None,

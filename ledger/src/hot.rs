@@ -12,7 +12,11 @@ use std::{
     sync::Arc,
 };
 
-use self::{demands::Demands, nodes::Nodes, queue::{Queue, Rank}};
+use self::{
+    demands::Demands,
+    nodes::Nodes,
+    queue::{Queue, Rank},
+};
 use crate::{
     defect::Defect,
     ids::{JobId, NodeId},
@@ -47,7 +51,10 @@ pub(crate) enum Stage {
     /// Delayed or backing off.
     Pausing,
     Queued,
-    Placed { placed: Placed, stopping: Option<StopCause> },
+    Placed {
+        placed: Placed,
+        stopping: Option<StopCause>,
+    },
 }
 
 impl Hot {
@@ -76,7 +83,9 @@ impl Hot {
 
     /// Takes a job out, with all that was derived from it.
     pub(crate) fn unindex_job(&mut self, id: JobId) {
-        let Some(job) = self.jobs.remove(&id) else { return };
+        let Some(job) = self.jobs.remove(&id) else {
+            return;
+        };
         match job.stage {
             Stage::Queued => self.queue.remove(job.rank, &job.demand),
             Stage::Placed { placed, stopping } => {

@@ -25,9 +25,9 @@ pub mod spec;
 pub mod tables;
 pub mod units;
 
-pub use ledger::{Applied, Changes, CorruptRecord, Entry, Ledger, NodeView, Records, Signals, Tables};
 pub use batch::{Batch, BatchBuilder, BatchError};
 pub use command::Command;
 pub use defect::Defect;
 pub use event::Event;
+pub use ledger::{Applied, Changes, CorruptRecord, Entry, Ledger, NodeView, Records, Signals, Tables};
 pub use reply::{Refusal, Rejection, Reply};

@@ -27,7 +27,9 @@ impl Ledger {
             && let Some((rank, mut line)) = lines.pop_first()
         {
             let wish = Wish { job: line.head, rank, demand: line.demand };
-            let Some(node) = place(&wish, candidates.values().cloned()) else { continue };
+            let Some(node) = place(&wish, candidates.values().cloned()) else {
+                continue;
+            };
             let taken = candidates.get_mut(&node).expect("a place is on a candidate");
             taken.free = taken.free.without(&line.demand.resources);
             plan.push(Assign { job: line.head, node, epoch: taken.record.epoch });

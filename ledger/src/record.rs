@@ -44,6 +44,8 @@ pub struct JobRecord {
     pub seed: u64,
     /// When it was accepted.
     pub submitted_at: Millis,
+    /// Sequence of the event that says so; all its others follow.
+    pub first_event: u64,
     /// The ended job whose specification it repeats.
     pub retry_of: Option<JobId>,
     /// Where it stands.

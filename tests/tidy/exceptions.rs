@@ -20,10 +20,7 @@ pub(super) const EXCEPTIONS: &[Exception] = &[];
 pub(super) fn settle(found: Vec<Finding>, exceptions: &[Exception]) -> Vec<String> {
     let mut by_place: BTreeMap<(String, String), Vec<Finding>> = BTreeMap::new();
     for finding in found {
-        by_place
-            .entry((finding.rule.to_owned(), finding.path.clone()))
-            .or_default()
-            .push(finding);
+        by_place.entry((finding.rule.to_owned(), finding.path.clone())).or_default().push(finding);
     }
     let mut problems = Vec::new();
     for exception in exceptions {
@@ -41,12 +38,7 @@ pub(super) fn settle(found: Vec<Finding>, exceptions: &[Exception]) -> Vec<Strin
 }
 
 fn stale(exception: &Exception, actual: usize) -> String {
-    let Exception {
-        rule,
-        path,
-        findings,
-        why,
-    } = exception;
+    let Exception { rule, path, findings, why } = exception;
     format!(
         "{path}: the exception for [{rule}] allows {findings}, {actual} are left: lower or remove it (it said: {why})"
     )
@@ -56,17 +48,10 @@ fn stale(exception: &Exception, actual: usize) -> String {
 mod tests {
     use super::{Exception, Finding, settle};
 
-    const TWO_ALLOWED: &[Exception] = &[Exception {
-        rule: "size",
-        path: "a.rs",
-        findings: 2,
-        why: "being split",
-    }];
+    const TWO_ALLOWED: &[Exception] = &[Exception { rule: "size", path: "a.rs", findings: 2, why: "being split" }];
 
     fn findings(count: usize) -> Vec<Finding> {
-        (1..=count)
-            .map(|line| Finding::new("size", "a.rs", line, "too long"))
-            .collect()
+        (1..=count).map(|line| Finding::new("size", "a.rs", line, "too long")).collect()
     }
 
     #[test]

@@ -17,18 +17,8 @@ pub(super) struct Finding {
 
 impl Finding {
     /// A finding at a line of a file.
-    pub(super) fn new(
-        rule: &'static str,
-        path: &str,
-        line: usize,
-        what: impl Into<String>,
-    ) -> Self {
-        Self {
-            rule,
-            path: path.to_owned(),
-            line,
-            what: what.into(),
-        }
+    pub(super) fn new(rule: &'static str, path: &str, line: usize, what: impl Into<String>) -> Self {
+        Self { rule, path: path.to_owned(), line, what: what.into() }
     }
 }
 

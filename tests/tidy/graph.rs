@@ -33,30 +33,13 @@ impl Graph {
         let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
         let metadata = MetadataCommand::new()
             .manifest_path(tree::root().join("Cargo.toml"))
-            .other_options([
-                "--offline".to_owned(),
-                "--filter-platform".to_owned(),
-                platform,
-            ])
+            .other_options(["--offline".to_owned(), "--filter-platform".to_owned(), platform])
             .exec()
             .expect("cargo metadata works where cargo test works");
         let mut graph = Self::default();
-        let packages: BTreeMap<_, _> = metadata
-            .packages
-            .iter()
-            .map(|package| (&package.id, package))
-            .collect();
-        graph.members = metadata
-            .workspace_members
-            .iter()
-            .map(|id| packages[id].name.to_string())
-            .collect();
-        for node in &metadata
-            .resolve
-            .as_ref()
-            .expect("metadata was asked for with dependencies")
-            .nodes
-        {
+        let packages: BTreeMap<_, _> = metadata.packages.iter().map(|package| (&package.id, package)).collect();
+        graph.members = metadata.workspace_members.iter().map(|id| packages[id].name.to_string()).collect();
+        for node in &metadata.resolve.as_ref().expect("metadata was asked for with dependencies").nodes {
             graph.take_in(node, &packages);
         }
         graph
@@ -69,16 +52,8 @@ impl Graph {
         entry.source = package.source.as_ref().map(|source| source.repr.clone());
         for dependency in &node.deps {
             let name = packages[&dependency.pkg].name.to_string();
-            for kind in dependency
-                .dep_kinds
-                .iter()
-                .filter(|kind| is_switched_on(package, node, &name, kind))
-            {
-                let named = if kind.kind == DependencyKind::Normal {
-                    &mut entry.links
-                } else {
-                    &mut entry.other
-                };
+            for kind in dependency.dep_kinds.iter().filter(|kind| is_switched_on(package, node, &name, kind)) {
+                let named = if kind.kind == DependencyKind::Normal { &mut entry.links } else { &mut entry.other };
                 named.insert(name.clone());
             }
         }
@@ -86,29 +61,19 @@ impl Graph {
 
     /// Everything that `name` is linked with, at any depth.
     pub(super) fn links_at_any_depth(&self, name: &str) -> BTreeSet<String> {
-        self.reach([name.to_owned()].into(), |entry| {
-            entry.links.iter().collect()
-        })
+        self.reach([name.to_owned()].into(), |entry| entry.links.iter().collect())
     }
 
     /// Everything that building and testing the workspace needs.
     pub(super) fn reached_from_members(&self) -> BTreeSet<String> {
-        self.reach(self.members.clone(), |entry| {
-            entry.links.iter().chain(&entry.other).collect()
-        })
+        self.reach(self.members.clone(), |entry| entry.links.iter().chain(&entry.other).collect())
     }
 
-    fn reach(
-        &self,
-        from: BTreeSet<String>,
-        next: impl Fn(&Crate) -> Vec<&String>,
-    ) -> BTreeSet<String> {
+    fn reach(&self, from: BTreeSet<String>, next: impl Fn(&Crate) -> Vec<&String>) -> BTreeSet<String> {
         let mut seen = BTreeSet::new();
         let mut open: Vec<String> = from.into_iter().collect();
         while let Some(name) = open.pop() {
-            let fresh = next(&self.crates[&name])
-                .into_iter()
-                .filter(|name| seen.insert((*name).clone()));
+            let fresh = next(&self.crates[&name]).into_iter().filter(|name| seen.insert((*name).clone()));
             open.extend(fresh.cloned());
         }
         seen
@@ -126,10 +91,7 @@ fn is_switched_on(package: &Package, node: &Node, name: &str, kind: &DepKindInfo
             let wish = wish.strip_prefix("dep:").unwrap_or(wish);
             wish.split('/').next() == Some(local)
         };
-        let enabled = node
-            .features
-            .iter()
-            .filter_map(|feature| package.features.get(feature.as_str()));
+        let enabled = node.features.iter().filter_map(|feature| package.features.get(feature.as_str()));
         !dependency.optional || enabled.flatten().any(asks)
     })
 }

@@ -3,43 +3,24 @@
 use super::findings::Finding;
 use super::source::Source;
 
-const CODECS: &[&str] = &[
-    "ledger/src/codec.rs",
-    "consensus/src/codec.rs",
-    "client/src/codec.rs",
-];
+const CODECS: &[&str] = &["ledger/src/codec.rs", "consensus/src/codec.rs", "client/src/codec.rs"];
 const CLOCKS: &[&str] = &["node/src/clock.rs", "client/src/clock.rs"];
 
 /// Reads of the machine's clock, whatever they are imported as.
-const CLOCK_READS: &[&[&str]] = &[
-    &["SystemTime", "::", "now"],
-    &["Instant", "::", "now"],
-    &["UNIX_EPOCH", ".", "elapsed"],
-    &["clock_gettime"],
-];
+const CLOCK_READS: &[&[&str]] =
+    &[&["SystemTime", "::", "now"], &["Instant", "::", "now"], &["UNIX_EPOCH", ".", "elapsed"], &["clock_gettime"]];
 
 /// Macros whose first argument is the name of a metric.
-const METRIC_MACROS: &[&str] = &[
-    "counter",
-    "gauge",
-    "histogram",
-    "describe_counter",
-    "describe_gauge",
-    "describe_histogram",
-];
+const METRIC_MACROS: &[&str] =
+    &["counter", "gauge", "histogram", "describe_counter", "describe_gauge", "describe_histogram"];
 
 /// bincode is unmaintained: it can be replaced where it has one home.
 pub(super) fn bincode_has_one_home(source: &Source) -> Vec<Finding> {
     if CODECS.contains(&source.path.as_str()) {
         return Vec::new();
     }
-    let told = |index| {
-        source.finding(
-            "codec",
-            index,
-            "bincode is called in codec.rs of ledger, consensus and client only",
-        )
-    };
+    let told =
+        |index| source.finding("codec", index, "bincode is called in codec.rs of ledger, consensus and client only");
     source.find(&["bincode"]).into_iter().map(told).collect()
 }
 
@@ -50,7 +31,15 @@ pub(super) fn clock_has_one_home(source: &Source) -> Vec<Finding> {
     }
     let reads = CLOCK_READS.iter().flat_map(|read| source.find(read));
     let wrong = reads.filter(|&index| counts(source, index) && !is_of_tokio(source, index));
-    wrong.map(|index| source.finding("clock", index, "the clock is read in clock.rs of node and client only: take the time as an argument")).collect()
+    wrong
+        .map(|index| {
+            source.finding(
+                "clock",
+                index,
+                "the clock is read in clock.rs of node and client only: take the time as an argument",
+            )
+        })
+        .collect()
 }
 
 /// The ledger's own tests have no clock either.
@@ -59,11 +48,7 @@ fn counts(source: &Source, index: usize) -> bool {
 }
 
 fn is_of_tokio(source: &Source, index: usize) -> bool {
-    let before = |back: usize| {
-        index
-            .checked_sub(back)
-            .map(|at| source.tokens[at].text.as_str())
-    };
+    let before = |back: usize| index.checked_sub(back).map(|at| source.tokens[at].text.as_str());
     if source.tokens[index].text != "Instant" {
         return false;
     }
@@ -77,8 +62,7 @@ fn is_of_tokio(source: &Source, index: usize) -> bool {
 
 fn is_imported_from_tokio(source: &Source, name: &str) -> bool {
     let brings = |import: &[super::tokens::Token]| {
-        import.first().is_some_and(|root| root.text == "tokio")
-            && import.iter().any(|token| token.text == name)
+        import.first().is_some_and(|root| root.text == "tokio") && import.iter().any(|token| token.text == name)
     };
     source.imports().iter().any(|(_, import)| brings(import))
 }
@@ -114,11 +98,7 @@ mod tests {
         let text = "fn f() { bincode::serde::decode_from_slice(b) }";
         let found = |path| bincode_has_one_home(&Source::parse(path, text)).len();
         assert_eq!(
-            (
-                found("consensus/src/log.rs"),
-                found("consensus/src/codec.rs"),
-                found("node/src/codec.rs")
-            ),
+            (found("consensus/src/log.rs"), found("consensus/src/codec.rs"), found("node/src/codec.rs")),
             (1, 0, 1)
         );
     }
@@ -132,15 +112,8 @@ mod tests {
             "use std::time; fn f() { time::Instant::now() }",
             "fn f() { rustix::time::clock_gettime(id) }",
         ] {
-            assert_eq!(
-                clock_has_one_home(&Source::parse("actors/src/lease.rs", text)).len(),
-                1,
-                "{text}"
-            );
-            assert!(
-                clock_has_one_home(&Source::parse("node/src/clock.rs", text)).is_empty(),
-                "{text}"
-            );
+            assert_eq!(clock_has_one_home(&Source::parse("actors/src/lease.rs", text)).len(), 1, "{text}");
+            assert!(clock_has_one_home(&Source::parse("node/src/clock.rs", text)).is_empty(), "{text}");
         }
     }
 
@@ -151,10 +124,7 @@ mod tests {
             "use tokio::time; fn f() { time::Instant::now() }",
             "fn f() { tokio::time::Instant::now() }",
         ] {
-            assert!(
-                clock_has_one_home(&Source::parse("actors/src/agent.rs", text)).is_empty(),
-                "{text}"
-            );
+            assert!(clock_has_one_home(&Source::parse("actors/src/agent.rs", text)).is_empty(), "{text}");
         }
     }
 
@@ -162,35 +132,14 @@ mod tests {
     fn tests_may_read_a_clock_outside_the_ledger() {
         let text = "#[cfg(test)] mod tests { fn f() { std::time::Instant::now() } }";
         let found = |path| clock_has_one_home(&Source::parse(path, text)).len();
-        assert_eq!(
-            (found("node/src/config.rs"), found("ledger/src/place.rs")),
-            (0, 1)
-        );
+        assert_eq!((found("node/src/config.rs"), found("ledger/src/place.rs")), (0, 1));
     }
 
     #[test]
     fn scattered_metric_names_are_found() {
         let found = |path, text| metric_names_have_one_home(&Source::parse(path, text)).len();
-        assert_eq!(
-            found(
-                "consensus/src/log.rs",
-                "fn f() { metrics::counter!(\"quorla_syncs_total\") }"
-            ),
-            1
-        );
-        assert_eq!(
-            found(
-                "consensus/src/log.rs",
-                "fn f() { counter!(names::SYNCS_TOTAL) }"
-            ),
-            0
-        );
-        assert_eq!(
-            found(
-                "consensus/src/metrics.rs",
-                "fn f() { counter!(\"quorla_syncs_total\") }"
-            ),
-            0
-        );
+        assert_eq!(found("consensus/src/log.rs", "fn f() { metrics::counter!(\"quorla_syncs_total\") }"), 1);
+        assert_eq!(found("consensus/src/log.rs", "fn f() { counter!(names::SYNCS_TOTAL) }"), 0);
+        assert_eq!(found("consensus/src/metrics.rs", "fn f() { counter!(\"quorla_syncs_total\") }"), 0);
     }
 }

@@ -14,14 +14,7 @@ struct Layer {
     may_not_reach: &'static [&'static str],
 }
 
-const HTTP: &[&str] = &[
-    "axum",
-    "hyper",
-    "reqwest",
-    "quinn",
-    "ractor",
-    "ractor_cluster",
-];
+const HTTP: &[&str] = &["axum", "hyper", "reqwest", "quinn", "ractor", "ractor_cluster"];
 
 const LAYERS: &[Layer] = &[
     Layer {
@@ -29,16 +22,10 @@ const LAYERS: &[Layer] = &[
         sees: &[],
         may_not_name: &[],
         may_not_reach: &[
-            "tokio", "rand", "openraft", "rocksdb", "quinn", "tracing", "futures", "chrono",
-            "libc", "rustix",
+            "tokio", "rand", "openraft", "rocksdb", "quinn", "tracing", "futures", "chrono", "libc", "rustix",
         ],
     },
-    Layer {
-        name: "quorla-consensus",
-        sees: &["quorla-ledger"],
-        may_not_name: &[],
-        may_not_reach: HTTP,
-    },
+    Layer { name: "quorla-consensus", sees: &["quorla-ledger"], may_not_name: &[], may_not_reach: HTTP },
     Layer {
         name: "quorla-actors",
         sees: &["quorla-ledger", "quorla-consensus"],
@@ -53,12 +40,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "quorla-node",
-        sees: &[
-            "quorla-ledger",
-            "quorla-consensus",
-            "quorla-actors",
-            "quorla-client",
-        ],
+        sees: &["quorla-ledger", "quorla-consensus", "quorla-actors", "quorla-client"],
         may_not_name: &["rocksdb", "openraft", "bincode"],
         may_not_reach: &[],
     },
@@ -75,57 +57,26 @@ const ON_TOP: &[&str] = &["quorla-tests", "quorla-benches"];
 
 /// Every edge of the workspace is one that the layers allow.
 pub(super) fn edges_point_down(graph: &Graph) -> Vec<Finding> {
-    let known: BTreeSet<&str> = LAYERS
-        .iter()
-        .map(|layer| layer.name)
-        .chain(ON_TOP.iter().copied())
-        .collect();
-    let strangers = graph
-        .members
-        .iter()
-        .filter(|member| !known.contains(member.as_str()));
-    let strangers = strangers.map(|member| {
-        told(
-            member,
-            "is no layer: give it its place in tests/tidy/layers.rs".to_owned(),
-        )
-    });
-    strangers
-        .chain(LAYERS.iter().flat_map(|layer| layer_holds(graph, layer)))
-        .collect()
+    let known: BTreeSet<&str> = LAYERS.iter().map(|layer| layer.name).chain(ON_TOP.iter().copied()).collect();
+    let strangers = graph.members.iter().filter(|member| !known.contains(member.as_str()));
+    let strangers =
+        strangers.map(|member| told(member, "is no layer: give it its place in tests/tidy/layers.rs".to_owned()));
+    strangers.chain(LAYERS.iter().flat_map(|layer| layer_holds(graph, layer))).collect()
 }
 
 fn layer_holds(graph: &Graph, layer: &Layer) -> Vec<Finding> {
     let Some(own) = graph.crates.get(layer.name) else {
         return vec![told(layer.name, "is a layer without a crate".to_owned())];
     };
-    let named: BTreeSet<&str> = own
-        .links
-        .iter()
-        .chain(&own.other)
-        .map(String::as_str)
-        .collect();
-    let upwards = named
-        .iter()
-        .filter(|name| graph.members.contains(**name) && !layer.sees.contains(name));
-    let foreign = layer
-        .may_not_name
-        .iter()
-        .filter(|name| named.contains(*name));
+    let named: BTreeSet<&str> = own.links.iter().chain(&own.other).map(String::as_str).collect();
+    let upwards = named.iter().filter(|name| graph.members.contains(**name) && !layer.sees.contains(name));
+    let foreign = layer.may_not_name.iter().filter(|name| named.contains(*name));
     let reached = graph.links_at_any_depth(layer.name);
-    let deep = layer
-        .may_not_reach
-        .iter()
-        .filter(|name| reached.contains(**name));
+    let deep = layer.may_not_reach.iter().filter(|name| reached.contains(**name));
     upwards
         .map(|name| told(layer.name, format!("may not see {name}")))
         .chain(foreign.map(|name| told(layer.name, format!("may not name {name}"))))
-        .chain(deep.map(|name| {
-            told(
-                layer.name,
-                format!("may not reach {name}, not even through another crate"),
-            )
-        }))
+        .chain(deep.map(|name| told(layer.name, format!("may not reach {name}, not even through another crate"))))
         .collect()
 }
 
@@ -140,19 +91,12 @@ mod tests {
     /// The allowed edges, all of them, and a foreign crate that everyone may use.
     fn sound() -> Graph {
         let mut graph = Graph::default();
-        for name in LAYERS
-            .iter()
-            .map(|layer| layer.name)
-            .chain(ON_TOP.iter().copied())
-        {
+        for name in LAYERS.iter().map(|layer| layer.name).chain(ON_TOP.iter().copied()) {
             graph.members.insert(name.to_owned());
             graph.crates.entry(name.to_owned()).or_default();
         }
         for layer in LAYERS {
-            layer
-                .sees
-                .iter()
-                .for_each(|seen| link(&mut graph, layer.name, seen));
+            layer.sees.iter().for_each(|seen| link(&mut graph, layer.name, seen));
             link(&mut graph, layer.name, "serde");
         }
         graph
@@ -160,12 +104,7 @@ mod tests {
 
     fn link(graph: &mut Graph, from: &str, to: &str) {
         graph.crates.entry(to.to_owned()).or_default();
-        graph
-            .crates
-            .entry(from.to_owned())
-            .or_default()
-            .links
-            .insert(to.to_owned());
+        graph.crates.entry(from.to_owned()).or_default().links.insert(to.to_owned());
     }
 
     #[test]
@@ -203,12 +142,7 @@ mod tests {
     fn what_only_tests_use_is_not_reached() {
         let mut graph = sound();
         graph.crates.entry("rand".to_owned()).or_default();
-        graph
-            .crates
-            .entry("quorla-ledger".to_owned())
-            .or_default()
-            .other
-            .insert("rand".to_owned());
+        graph.crates.entry("quorla-ledger".to_owned()).or_default().other.insert("rand".to_owned());
         assert!(edges_point_down(&graph).is_empty());
     }
 

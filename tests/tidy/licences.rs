@@ -16,25 +16,14 @@ impl Rules {
     pub(super) fn parse(text: &str) -> Self {
         let table: toml::Table = text.parse().expect("deny.toml is TOML");
         let list = |section: &str, key: &str| -> Vec<toml::Value> {
-            let value = table
-                .get(section)
-                .and_then(|section| section.get(key))
-                .and_then(toml::Value::as_array);
-            value
-                .unwrap_or_else(|| panic!("deny.toml has a list {section}.{key}"))
-                .clone()
+            let value = table.get(section).and_then(|section| section.get(key)).and_then(toml::Value::as_array);
+            value.unwrap_or_else(|| panic!("deny.toml has a list {section}.{key}")).clone()
         };
         let text = |value: &toml::Value| value.as_str().map(str::to_owned);
         Self {
             licenses: list("licenses", "allow").iter().filter_map(text).collect(),
-            banned: list("bans", "deny")
-                .iter()
-                .filter_map(|ban| text(ban.get("crate")?))
-                .collect(),
-            registries: list("sources", "allow-registry")
-                .iter()
-                .filter_map(text)
-                .collect(),
+            banned: list("bans", "deny").iter().filter_map(|ban| text(ban.get("crate")?)).collect(),
+            registries: list("sources", "allow-registry").iter().filter_map(text).collect(),
         }
     }
 }
@@ -43,9 +32,7 @@ impl Rules {
 pub(super) fn dependencies_are_allowed(graph: &Graph, rules: &Rules) -> Vec<Finding> {
     let reached = graph.reached_from_members();
     let foreign = reached.iter().filter(|name| !graph.members.contains(*name));
-    foreign
-        .flat_map(|name| crate_is_allowed(name, &graph.crates[name], rules))
-        .collect()
+    foreign.flat_map(|name| crate_is_allowed(name, &graph.crates[name], rules)).collect()
 }
 
 fn crate_is_allowed(name: &str, of_crate: &Crate, rules: &Rules) -> Vec<Finding> {
@@ -56,29 +43,18 @@ fn crate_is_allowed(name: &str, of_crate: &Crate, rules: &Rules) -> Vec<Finding>
     }
     let license = of_crate.license.as_deref().unwrap_or_default();
     if !is_satisfied(license, &rules.licenses) {
-        found.push(told(format!(
-            "has the licence `{license}`, which deny.toml does not allow"
-        )));
+        found.push(told(format!("has the licence `{license}`, which deny.toml does not allow")));
     }
     let source = of_crate.source.as_deref().unwrap_or_default();
-    if !rules
-        .registries
-        .iter()
-        .any(|registry| source.ends_with(registry.as_str()))
-    {
-        found.push(told(format!(
-            "comes from `{source}`, which deny.toml does not allow"
-        )));
+    if !rules.registries.iter().any(|registry| source.ends_with(registry.as_str())) {
+        found.push(told(format!("comes from `{source}`, which deny.toml does not allow")));
     }
     found
 }
 
 /// Whether the allowed licences satisfy an SPDX expression; the old `A/B` means `A OR B`.
 fn is_satisfied(expression: &str, allowed: &[String]) -> bool {
-    let spaced = expression
-        .replace('/', " OR ")
-        .replace('(', " ( ")
-        .replace(')', " ) ");
+    let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
     let words: Vec<&str> = spaced.split_whitespace().collect();
     let mut rest = words.as_slice();
     any_of(&mut rest, allowed) && rest.is_empty()
@@ -142,28 +118,17 @@ mod tests {
 
     fn graph_with(name: &str, license: &str, source: &str) -> Graph {
         let mut graph = Graph::default();
-        let own = Crate {
-            links: [name.to_owned()].into(),
-            ..Crate::default()
-        };
-        let foreign = Crate {
-            license: Some(license.to_owned()),
-            source: Some(source.to_owned()),
-            ..Crate::default()
-        };
+        let own = Crate { links: [name.to_owned()].into(), ..Crate::default() };
+        let foreign = Crate { license: Some(license.to_owned()), source: Some(source.to_owned()), ..Crate::default() };
         graph.members.insert("quorla-node".to_owned());
-        graph
-            .crates
-            .extend([("quorla-node".to_owned(), own), (name.to_owned(), foreign)]);
+        graph.crates.extend([("quorla-node".to_owned(), own), (name.to_owned(), foreign)]);
         graph
     }
 
     #[test]
     fn expressions_are_read_as_spdx_means_them() {
         let allowed = ["MIT".to_owned(), "ISC".to_owned()];
-        let check = |expression, expected| {
-            assert_eq!(is_satisfied(expression, &allowed), expected, "{expression}")
-        };
+        let check = |expression, expected| assert_eq!(is_satisfied(expression, &allowed), expected, "{expression}");
         check("MIT", true);
         check("GPL-3.0-only", false);
         check("GPL-3.0-only OR MIT", true);

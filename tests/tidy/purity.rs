@@ -12,14 +12,8 @@ const BANNED: &[(&str, &str)] = &[
     ("f64", "floats round differently: count in whole units"),
     ("RandomState", "its order differs from process to process"),
     ("thread_local", "the ledger has no hidden state"),
-    (
-        "println",
-        "the ledger says nothing: it returns replies and events",
-    ),
-    (
-        "eprintln",
-        "the ledger says nothing: it returns replies and events",
-    ),
+    ("println", "the ledger says nothing: it returns replies and events"),
+    ("eprintln", "the ledger says nothing: it returns replies and events"),
 ];
 
 /// Modules of std that reach outside.
@@ -30,37 +24,22 @@ pub(super) fn ledger_is_pure(source: &Source) -> Vec<Finding> {
     if !source.path.starts_with("ledger/src/") {
         return Vec::new();
     }
-    let words = source
-        .tokens
-        .iter()
-        .enumerate()
-        .filter(|(_, token)| !token.in_tests)
-        .filter_map(|(index, token)| {
-            let (_, why) = BANNED.iter().find(|(word, _)| token.text == *word)?;
-            Some(source.finding("purity", index, format!("`{}`: {why}", token.text)))
-        });
-    let paths = source
-        .find(&["std", "::"])
-        .into_iter()
-        .filter_map(|index| reaches_outside(source, index));
+    let words = source.tokens.iter().enumerate().filter(|(_, token)| !token.in_tests).filter_map(|(index, token)| {
+        let (_, why) = BANNED.iter().find(|(word, _)| token.text == *word)?;
+        Some(source.finding("purity", index, format!("`{}`: {why}", token.text)))
+    });
+    let paths = source.find(&["std", "::"]).into_iter().filter_map(|index| reaches_outside(source, index));
     words.chain(paths).collect()
 }
 
 /// `std::fs` as a path, or `fs` among the names of `use std::{...}`.
 fn reaches_outside(source: &Source, index: usize) -> Option<Finding> {
     let names = match source.tokens.get(index + 2)?.text.as_str() {
-        "{" => source.tokens[index + 3..]
-            .split(|token| token.text == ";")
-            .next()?,
+        "{" => source.tokens[index + 3..].split(|token| token.text == ";").next()?,
         _ => &source.tokens[index + 2..index + 3],
     };
-    let named: &Token = names
-        .iter()
-        .find(|token| OUTSIDE.contains(&token.text.as_str()))?;
-    let told = format!(
-        "`std::{}`: the ledger does no IO and knows no process",
-        named.text
-    );
+    let named: &Token = names.iter().find(|token| OUTSIDE.contains(&token.text.as_str()))?;
+    let told = format!("`std::{}`: the ledger does no IO and knows no process", named.text);
     (!named.in_tests).then(|| source.finding("purity", index, told))
 }
 
@@ -83,14 +62,7 @@ mod tests {
             "fn f() { std::thread::spawn(g) }",
             "fn f() { println!(\"{a}\") }",
         ] {
-            assert_eq!(
-                (
-                    found("ledger/src/apply.rs", text),
-                    found("node/src/http.rs", text)
-                ),
-                (1, 0),
-                "{text}"
-            );
+            assert_eq!((found("ledger/src/apply.rs", text), found("node/src/http.rs", text)), (1, 0), "{text}");
         }
     }
 

@@ -11,28 +11,22 @@ const FUNCTION_LINES_MAX: usize = 70;
 pub(super) fn file_is_short(source: &Source) -> Vec<Finding> {
     let lines = source.text.lines().count();
     let what = format!("{lines} lines, {FILE_LINES_MAX} at most: split it by noun");
-    if lines > FILE_LINES_MAX {
-        vec![Finding::new("file-size", &source.path, 0, what)]
-    } else {
-        Vec::new()
-    }
+    if lines > FILE_LINES_MAX { vec![Finding::new("file-size", &source.path, 0, what)] } else { Vec::new() }
 }
 
 /// At most 70 lines a function, from its `fn` to its last brace.
 pub(super) fn functions_fit_a_screen(source: &Source) -> Vec<Finding> {
-    let long = |index: &usize| {
-        lines_of_function(&source.tokens[*index..]).is_some_and(|lines| lines > FUNCTION_LINES_MAX)
-    };
+    let long =
+        |index: &usize| lines_of_function(&source.tokens[*index..]).is_some_and(|lines| lines > FUNCTION_LINES_MAX);
     let told = |index: usize| {
         let name = &source.tokens[index + 1].text;
-        source.finding("function-size", index, format!("`{name}` is longer than {FUNCTION_LINES_MAX} lines: let the parent branch and the leaves compute"))
+        source.finding(
+            "function-size",
+            index,
+            format!("`{name}` is longer than {FUNCTION_LINES_MAX} lines: let the parent branch and the leaves compute"),
+        )
     };
-    source
-        .find(&["fn"])
-        .into_iter()
-        .filter(long)
-        .map(told)
-        .collect()
+    source.find(&["fn"]).into_iter().filter(long).map(told).collect()
 }
 
 /// The lines of the function whose `fn` comes first; none for a type `fn()` or a declaration without a body.
@@ -62,9 +56,20 @@ fn lines_of_function(tokens: &[Token]) -> Option<usize> {
     None
 }
 
-/// `Array<{ N }>` in a signature is no body.
+/// `Array<{ N }>` in a signature is no body; the brace after `where A: B,` is one.
 fn is_const_argument(tokens: &[Token], index: usize) -> bool {
-    tokens[index - 1].text == "<" || tokens[index - 1].text == ","
+    let opens_here = matches!(tokens[index - 1].text.as_str(), "<" | ",");
+    let mut depth = 0_usize;
+    let closes = tokens[index..].iter().position(|token| {
+        match token.text.as_str() {
+            "{" => depth += 1,
+            "}" => depth -= 1,
+            _ => {}
+        }
+        depth == 0
+    });
+    let after = closes.and_then(|length| tokens.get(index + length + 1));
+    opens_here && after.is_some_and(|token| matches!(token.text.as_str(), ">" | ","))
 }
 
 #[cfg(test)]
@@ -82,21 +87,13 @@ mod tests {
 
     #[test]
     fn the_401st_line_is_found() {
-        let found = |lines: usize| {
-            file_is_short(&Source::parse("a/src/a.rs", &"// why\n".repeat(lines))).len()
-        };
+        let found = |lines: usize| file_is_short(&Source::parse("a/src/a.rs", &"// why\n".repeat(lines))).len();
         assert_eq!((found(400), found(401)), (0, 1));
     }
 
     #[test]
     fn the_71st_line_of_a_function_is_found() {
-        assert_eq!(
-            (
-                long_functions(&function("fn f()", 68)),
-                long_functions(&function("fn f()", 69))
-            ),
-            (0, 1)
-        );
+        assert_eq!((long_functions(&function("fn f()", 68)), long_functions(&function("fn f()", 69))), (0, 1));
     }
 
     #[test]
@@ -112,20 +109,19 @@ mod tests {
 
     #[test]
     fn a_long_function_inside_an_impl_is_found_once() {
-        let text = format!(
-            "impl A {{\n{}\n{}}}\n",
-            function("fn short()", 3),
-            function("fn long()", 80)
-        );
+        let text = format!("impl A {{\n{}\n{}}}\n", function("fn short()", 3), function("fn long()", 80));
+        assert_eq!(long_functions(&text), 1);
+    }
+
+    #[test]
+    fn a_where_clause_that_ends_in_a_comma_hides_nothing() {
+        let text = format!("{}\n{}", function("fn a<T>() where T: B,", 3), function("fn c<T>() where T: B,", 80));
         assert_eq!(long_functions(&text), 1);
     }
 
     #[test]
     fn declarations_have_no_length() {
-        let text = format!(
-            "trait A {{ fn f(); }}\n{}struct B {{ call: fn() }}",
-            "// why\n".repeat(90)
-        );
+        let text = format!("trait A {{ fn f(); }}\n{}struct B {{ call: fn() }}", "// why\n".repeat(90));
         assert_eq!(long_functions(&text), 0);
     }
 }

@@ -17,11 +17,7 @@ impl Source {
         if is_test_file(path) {
             tokens.iter_mut().for_each(|token| token.in_tests = true);
         }
-        Self {
-            path: path.to_owned(),
-            text: text.to_owned(),
-            tokens,
-        }
+        Self { path: path.to_owned(), text: text.to_owned(), tokens }
     }
 
     /// The folder of the crate: `ledger` for `ledger/src/lib.rs`.
@@ -36,11 +32,7 @@ impl Source {
 
     /// File name without extension.
     pub(super) fn stem(&self) -> &str {
-        self.path
-            .rsplit('/')
-            .next()
-            .unwrap_or_default()
-            .trim_end_matches(".rs")
+        self.path.rsplit('/').next().unwrap_or_default().trim_end_matches(".rs")
     }
 
     /// Indices of a pattern's occurrences.
@@ -49,12 +41,7 @@ impl Source {
     }
 
     /// A finding at a token.
-    pub(super) fn finding(
-        &self,
-        rule: &'static str,
-        index: usize,
-        what: impl Into<String>,
-    ) -> Finding {
+    pub(super) fn finding(&self, rule: &'static str, index: usize, what: impl Into<String>) -> Finding {
         Finding::new(rule, &self.path, self.tokens[index].line, what)
     }
 
@@ -62,17 +49,10 @@ impl Source {
     pub(super) fn imports(&self) -> Vec<(usize, &[Token])> {
         self.find(&["use"])
             .into_iter()
-            .filter(|&index| {
-                self.tokens
-                    .get(index + 1)
-                    .is_some_and(|next| next.text != "<")
-            })
+            .filter(|&index| self.tokens.get(index + 1).is_some_and(|next| next.text != "<"))
             .map(|index| {
                 let rest = &self.tokens[index + 1..];
-                let end = rest
-                    .iter()
-                    .position(|token| token.text == ";")
-                    .unwrap_or(rest.len());
+                let end = rest.iter().position(|token| token.text == ";").unwrap_or(rest.len());
                 (index, &rest[..end])
             })
             .collect()
@@ -80,11 +60,7 @@ impl Source {
 }
 
 fn is_test_file(path: &str) -> bool {
-    let stem = path
-        .rsplit('/')
-        .next()
-        .unwrap_or_default()
-        .trim_end_matches(".rs");
+    let stem = path.rsplit('/').next().unwrap_or_default().trim_end_matches(".rs");
     path.split('/').any(|part| part == "tests") || stem == "tests" || stem.ends_with("_tests")
 }
 
@@ -94,16 +70,11 @@ mod tests {
 
     #[test]
     fn a_file_in_a_folder_of_tests_is_test_code() {
-        for (path, expected) in [
-            ("tests/all.rs", true),
-            ("ledger/src/place/tests.rs", true),
-            ("ledger/src/place.rs", false),
-        ] {
+        for (path, expected) in
+            [("tests/all.rs", true), ("ledger/src/place/tests.rs", true), ("ledger/src/place.rs", false)]
+        {
             let source = Source::parse(path, "fn f() {}");
-            assert!(
-                source.tokens.iter().all(|token| token.in_tests == expected),
-                "{path}"
-            );
+            assert!(source.tokens.iter().all(|token| token.in_tests == expected), "{path}");
         }
     }
 

@@ -18,9 +18,7 @@ pub(super) struct Token {
 impl Token {
     /// Whether this is a name or a keyword.
     pub(super) fn is_word(&self) -> bool {
-        self.text
-            .starts_with(|first: char| first.is_alphabetic() || first == '_')
-            && !self.text.contains(['"', '\''])
+        self.text.starts_with(|first: char| first.is_alphabetic() || first == '_') && !self.text.contains(['"', '\''])
     }
 
     /// The contents of a string literal.
@@ -32,9 +30,7 @@ impl Token {
 
 /// All tokens of a file, top to bottom.
 pub(super) fn flatten(path: &str, text: &str) -> Vec<Token> {
-    let stream: TokenStream = text
-        .parse()
-        .unwrap_or_else(|error| panic!("{path}: not Rust: {error}"));
+    let stream: TokenStream = text.parse().unwrap_or_else(|error| panic!("{path}: not Rust: {error}"));
     let mut tokens = Vec::new();
     push_stream(stream, false, &mut tokens);
     tokens
@@ -45,12 +41,7 @@ pub(super) fn occurrences(tokens: &[Token], pattern: &[&str]) -> Vec<usize> {
     tokens
         .windows(pattern.len())
         .enumerate()
-        .filter(|(_, window)| {
-            window
-                .iter()
-                .zip(pattern)
-                .all(|(token, word)| token.text == *word)
-        })
+        .filter(|(_, window)| window.iter().zip(pattern).all(|(token, word)| token.text == *word))
         .map(|(index, _)| index)
         .collect()
 }
@@ -63,8 +54,7 @@ fn push_stream(stream: TokenStream, in_tests: bool, tokens: &mut Vec<Token>) {
         match tree {
             TokenTree::Punct(punct) if punct.as_char() == '#' => {
                 push(tokens, "#".to_owned(), punct.span().start().line, in_tests);
-                let inner =
-                    matches!(trees.peek(), Some(TokenTree::Punct(mark)) if mark.as_char() == '!');
+                let inner = matches!(trees.peek(), Some(TokenTree::Punct(mark)) if mark.as_char() == '!');
                 if inner {
                     trees.next();
                 }
@@ -82,9 +72,7 @@ fn push_stream(stream: TokenStream, in_tests: bool, tokens: &mut Vec<Token>) {
                 next_item_in_tests &= punct.as_char() != ';';
                 let line = punct.span().start().line;
                 let joins = punct.as_char() == ':' && punct.spacing() == Spacing::Joint;
-                if joins
-                    && matches!(trees.peek(), Some(TokenTree::Punct(second)) if second.as_char() == ':')
-                {
+                if joins && matches!(trees.peek(), Some(TokenTree::Punct(second)) if second.as_char() == ':') {
                     trees.next();
                     push(tokens, "::".to_owned(), line, in_tests);
                 } else {
@@ -95,28 +83,16 @@ fn push_stream(stream: TokenStream, in_tests: bool, tokens: &mut Vec<Token>) {
                 push_group(&group, in_tests || next_item_in_tests, tokens);
                 next_item_in_tests &= group.delimiter() != Delimiter::Brace;
             }
-            TokenTree::Ident(word) => push(
-                tokens,
-                word.to_string(),
-                word.span().start().line,
-                in_tests || next_item_in_tests,
-            ),
-            TokenTree::Literal(literal) => push(
-                tokens,
-                literal.to_string(),
-                literal.span().start().line,
-                in_tests,
-            ),
+            TokenTree::Ident(word) => {
+                push(tokens, word.to_string(), word.span().start().line, in_tests || next_item_in_tests)
+            }
+            TokenTree::Literal(literal) => push(tokens, literal.to_string(), literal.span().start().line, in_tests),
         }
     }
 }
 
 fn push(tokens: &mut Vec<Token>, text: String, line: usize, in_tests: bool) {
-    tokens.push(Token {
-        text,
-        line,
-        in_tests,
-    });
+    tokens.push(Token { text, line, in_tests });
 }
 
 fn push_group(group: &Group, in_tests: bool, tokens: &mut Vec<Token>) {
@@ -126,19 +102,9 @@ fn push_group(group: &Group, in_tests: bool, tokens: &mut Vec<Token>) {
         Delimiter::Bracket => ("[", "]"),
         Delimiter::None => ("", ""),
     };
-    push(
-        tokens,
-        open.to_owned(),
-        group.span_open().start().line,
-        in_tests,
-    );
+    push(tokens, open.to_owned(), group.span_open().start().line, in_tests);
     push_stream(group.stream(), in_tests, tokens);
-    push(
-        tokens,
-        close.to_owned(),
-        group.span_close().end().line,
-        in_tests,
-    );
+    push(tokens, close.to_owned(), group.span_close().end().line, in_tests);
 }
 
 fn squeezed(attribute: &Group) -> String {
@@ -162,57 +128,31 @@ mod tests {
     use super::{flatten, occurrences};
 
     fn texts(source: &str) -> Vec<String> {
-        flatten("sample.rs", source)
-            .into_iter()
-            .map(|token| token.text)
-            .collect()
+        flatten("sample.rs", source).into_iter().map(|token| token.text).collect()
     }
 
     #[test]
     fn prose_is_no_code() {
-        assert_eq!(
-            texts("//! todo!()\n/// todo!()\nfn f() {} // todo!()"),
-            ["fn", "f", "(", ")", "{", "}"]
-        );
+        assert_eq!(texts("//! todo!()\n/// todo!()\nfn f() {} // todo!()"), ["fn", "f", "(", ")", "{", "}"]);
     }
 
     #[test]
     fn paths_are_matched_token_by_token() {
         let tokens = flatten("sample.rs", "fn f() {\n    std::thread::sleep(d);\n}");
         let at = occurrences(&tokens, &["thread", "::", "sleep"]);
-        assert_eq!(
-            at.iter()
-                .map(|&index| tokens[index].line)
-                .collect::<Vec<_>>(),
-            [2]
-        );
+        assert_eq!(at.iter().map(|&index| tokens[index].line).collect::<Vec<_>>(), [2]);
     }
 
     #[test]
     fn test_code_is_told_from_product_code() {
-        let tokens = flatten(
-            "sample.rs",
-            "fn a() {} #[cfg(test)] mod tests { fn b() {} } fn c() {}",
-        );
-        let in_tests = |name| {
-            tokens
-                .iter()
-                .find(|token| token.text == name)
-                .map(|token| token.in_tests)
-        };
-        assert_eq!(
-            [in_tests("a"), in_tests("b"), in_tests("c")],
-            [Some(false), Some(true), Some(false)]
-        );
+        let tokens = flatten("sample.rs", "fn a() {} #[cfg(test)] mod tests { fn b() {} } fn c() {}");
+        let in_tests = |name| tokens.iter().find(|token| token.text == name).map(|token| token.in_tests);
+        assert_eq!([in_tests("a"), in_tests("b"), in_tests("c")], [Some(false), Some(true), Some(false)]);
     }
 
     #[test]
     fn an_attribute_without_a_body_marks_nothing_after_it() {
         let tokens = flatten("sample.rs", "#[cfg(test)] mod tests; fn a() {}");
-        assert!(
-            tokens
-                .iter()
-                .all(|token| token.text != "a" || !token.in_tests)
-        );
+        assert!(tokens.iter().all(|token| token.text != "a" || !token.in_tests));
     }
 }

@@ -7,27 +7,12 @@ use std::path::{Path, PathBuf};
 const SKIPPED: &[&str] = &["target", ".git", ".tools", "node_modules", "__pycache__"];
 
 /// Extensions (or whole names) of the files that people write.
-const TEXT: &[&str] = &[
-    "rs",
-    "toml",
-    "md",
-    "sh",
-    "py",
-    "yml",
-    "yaml",
-    "json",
-    "service",
-    "run",
-    "Makefile",
-    "Dockerfile",
-];
+const TEXT: &[&str] =
+    &["rs", "toml", "md", "sh", "py", "yml", "yaml", "json", "service", "run", "Makefile", "Dockerfile"];
 
 /// All Rust files: path relative to the root, and text.
 pub(super) fn rust_files() -> Vec<(String, String)> {
-    text_files()
-        .into_iter()
-        .filter(|(path, _)| path.ends_with(".rs"))
-        .collect()
+    text_files().into_iter().filter(|(path, _)| path.ends_with(".rs")).collect()
 }
 
 /// All files that people write.
@@ -36,10 +21,7 @@ pub(super) fn text_files() -> Vec<(String, String)> {
     let mut paths = Vec::new();
     walk(&root, &mut paths);
     paths.sort();
-    paths
-        .iter()
-        .map(|path| (relative(&root, path), read_at(path)))
-        .collect()
+    paths.iter().map(|path| (relative(&root, path), read_at(path))).collect()
 }
 
 /// One file by its path from the root.
@@ -49,10 +31,7 @@ pub(super) fn read(path: &str) -> String {
 
 /// The folder of the workspace.
 pub(super) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("tests/ lies in the workspace")
-        .to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace").to_owned()
 }
 
 fn read_at(path: &Path) -> String {
@@ -60,24 +39,14 @@ fn read_at(path: &Path) -> String {
 }
 
 fn relative(root: &Path, path: &Path) -> String {
-    path.strip_prefix(root)
-        .expect("the walk began at the root")
-        .to_string_lossy()
-        .into_owned()
+    path.strip_prefix(root).expect("the walk began at the root").to_string_lossy().into_owned()
 }
 
 fn walk(folder: &Path, paths: &mut Vec<PathBuf>) {
-    let entries =
-        fs::read_dir(folder).unwrap_or_else(|error| panic!("list {}: {error}", folder.display()));
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("list {}: {error}", folder.display()));
     for entry in entries {
-        let path = entry
-            .expect("a folder that can be listed can be read")
-            .path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let path = entry.expect("a folder that can be listed can be read").path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if path.is_symlink() || SKIPPED.contains(&name.as_str()) {
             continue;
         }

@@ -2,14 +2,12 @@
 
 use super::findings::Finding;
 use super::source::Source;
+use super::tokens::Token;
 
 /// Token sequences, and what to do instead.
 const BANNED: &[(&[&str], &str)] = &[
     (&["todo", "!"], "finish it, or leave it out and say so"),
-    (
-        &["unimplemented", "!"],
-        "finish it, or leave it out and say so",
-    ),
+    (&["unimplemented", "!"], "finish it, or leave it out and say so"),
     (&["dbg", "!"], "log a decision, or assert"),
     (&["#", "[", "ignore"], "a test runs or does not exist"),
     (&["allow", "(", "warnings"], "name the lint and the reason"),
@@ -23,28 +21,20 @@ const PATIENCE: &str = "tests/src/eventually.rs";
 pub(super) fn no_word_is_banned(source: &Source) -> Vec<Finding> {
     let found = |(pattern, instead): &(&[&str], &str)| -> Vec<Finding> {
         let what = format!("`{}`: {instead}", pattern.concat());
-        source
-            .find(pattern)
-            .into_iter()
-            .map(|index| source.finding("banned-word", index, what.clone()))
-            .collect()
+        source.find(pattern).into_iter().map(|index| source.finding("banned-word", index, what.clone())).collect()
     };
     BANNED.iter().flat_map(found).collect()
 }
 
-/// An import says what it brings.
+/// An import says what it brings. Tests at the end of a file may take all of that file, which the reader has before them.
 pub(super) fn imports_are_named(source: &Source) -> Vec<Finding> {
-    let globs = source
-        .imports()
-        .into_iter()
-        .filter(|(_, import)| import.iter().any(|token| token.text == "*"));
+    let takes_own_file =
+        |import: &[Token]| import[0].in_tests && import.iter().map(|token| &token.text).eq(["super", "::", "*"]);
+    let is_glob = |import: &[Token]| import.iter().any(|token| token.text == "*") && !takes_own_file(import);
+    let globs = source.imports().into_iter().filter(|(_, import)| is_glob(import));
     globs
         .map(|(index, _)| {
-            source.finding(
-                "glob-import",
-                index,
-                "import by name, so that a reader sees where it is from",
-            )
+            source.finding("glob-import", index, "import by name, so that a reader sees where it is from")
         })
         .collect()
 }
@@ -54,17 +44,10 @@ pub(super) fn tests_do_not_sleep(source: &Source) -> Vec<Finding> {
     if source.path == PATIENCE {
         return Vec::new();
     }
-    let sleeps = source
-        .find(&["thread", "::", "sleep"])
-        .into_iter()
-        .filter(|&index| source.tokens[index].in_tests);
+    let sleeps = source.find(&["thread", "::", "sleep"]).into_iter().filter(|&index| source.tokens[index].in_tests);
     sleeps
         .map(|index| {
-            source.finding(
-                "sleep",
-                index,
-                format!("a sleep synchronises nothing: wait for a condition ({PATIENCE})"),
-            )
+            source.finding("sleep", index, format!("a sleep synchronises nothing: wait for a condition ({PATIENCE})"))
         })
         .collect()
 }
@@ -89,30 +72,29 @@ mod tests {
         ] {
             assert_eq!(no_word_is_banned(&source(text)).len(), 1, "{text}");
         }
-        assert!(
-            no_word_is_banned(&source("/// Never `todo!()`.\nfn f() { g(\"dbg!\") }")).is_empty()
-        );
+        assert!(no_word_is_banned(&source("/// Never `todo!()`.\nfn f() { g(\"dbg!\") }")).is_empty());
     }
 
     #[test]
     fn glob_imports_are_found() {
-        for text in [
-            "use a::*;",
-            "fn f() { use super::{b, c::*}; }",
-            "pub use a::b::*;",
-        ] {
+        for text in ["use a::*;", "fn f() { use super::{b, c::*}; }", "pub use a::b::*;"] {
             assert_eq!(imports_are_named(&source(text)).len(), 1, "{text}");
         }
         assert!(imports_are_named(&source("use a::{b, c}; fn f() { d * e }")).is_empty());
     }
 
     #[test]
+    fn tests_may_take_all_of_their_own_file() {
+        let found = |text| imports_are_named(&source(text)).len();
+        assert_eq!(found("#[cfg(test)] mod tests { use super::*; }"), 0);
+        assert_eq!(found("#[cfg(test)] mod tests { use super::super::*; use proptest::prelude::*; }"), 2);
+        assert_eq!(found("mod inner { use super::*; }"), 1);
+    }
+
+    #[test]
     fn sleeping_tests_are_found() {
         let text = "fn f() { std::thread::sleep(d) }";
-        assert_eq!(
-            tests_do_not_sleep(&Source::parse("tests/cluster/leader.rs", text)).len(),
-            1
-        );
+        assert_eq!(tests_do_not_sleep(&Source::parse("tests/cluster/leader.rs", text)).len(), 1);
         assert!(tests_do_not_sleep(&source(text)).is_empty());
     }
 }

@@ -53,7 +53,7 @@ impl Default for Retention {
 
 impl Retention {
     /// Ended jobs to remove, oldest end first.
-    pub(super) fn jobs(&self, meta: &MetaRecord, history: &impl History, now: Millis, max: usize) -> Vec<JobId> {
+    pub(super) fn jobs(&self, meta: &MetaRecord, history: &dyn History, now: Millis, max: usize) -> Vec<JobId> {
         let mut surplus = meta.ended_jobs.saturating_sub(self.jobs_max);
         let mut surplus_bytes = meta.ended_bytes.0.saturating_sub(self.jobs_bytes_max.0);
         let mut jobs = Vec::new();
@@ -75,7 +75,7 @@ impl Retention {
     pub(super) fn requests(
         &self,
         meta: &MetaRecord,
-        history: &impl History,
+        history: &dyn History,
         now: Millis,
         max: usize,
     ) -> Vec<RequestId> {
@@ -93,7 +93,7 @@ impl Retention {
     }
 
     /// Pages of events to remove, oldest first.
-    pub(super) fn event_pages(&self, meta: &MetaRecord, history: &impl History, now: Millis, max: usize) -> Vec<u64> {
+    pub(super) fn event_pages(&self, meta: &MetaRecord, history: &dyn History, now: Millis, max: usize) -> Vec<u64> {
         let mut surplus_bytes = meta.event_bytes.0.saturating_sub(self.events_bytes_max.0);
         let mut pages = Vec::new();
         for (_, value) in history.oldest(Table::Events, max) {
@@ -108,7 +108,7 @@ impl Retention {
     }
 }
 
-fn kept_bytes(history: &impl History, job: JobId) -> u64 {
+fn kept_bytes(history: &dyn History, job: JobId) -> u64 {
     let record = history.read(&tables::ended(job)).and_then(|bytes| codec::decode::<Stored<JobRecord>>(&bytes));
     record.map_or(0, |Stored::V1(record)| record.kept_bytes.0)
 }

@@ -21,7 +21,8 @@ pub(super) async fn run(
     let mut buffer = BytesMut::new();
     while queue.recv_many(&mut frames, FRAMES_PACKED_MAX).await > 0 {
         for frame in frames.drain(..) {
-            put_frame(&mut buffer, frame.id, &frame.body).expect("bodies are bounded when they are encoded");
+            put_frame(&mut buffer, frame.id, &frame.body)
+                .expect("bodies are bounded when they are encoded");
         }
         let packed = buffer.split().freeze();
         if let Err(error) = stream.write_chunk(packed).await {

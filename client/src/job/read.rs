@@ -28,7 +28,10 @@ impl JobRequest {
         serde_json::from_str(text).map_err(|error| {
             let reason = error.to_string();
             match reason.contains("unknown field") {
-                true => ReadJobError::UnknownField { suggestion: nearest_field(&reason), reason },
+                true => ReadJobError::UnknownField {
+                    suggestion: nearest_field(&reason),
+                    reason,
+                },
                 false => ReadJobError::Malformed(error),
             }
         })
@@ -49,13 +52,22 @@ mod tests {
     fn a_misspelt_field_is_refused_with_the_nearest_one() {
         let rows = [
             (r#"{"command": ["true"], "prioritty": 3}"#, "priority"),
-            (r#"{"command": ["true"], "resources": {"slot": 3}}"#, "slots"),
-            (r#"{"command": ["true"], "retry": {"max_attempts": 3}}"#, "attempts_max"),
+            (
+                r#"{"command": ["true"], "resources": {"slot": 3}}"#,
+                "slots",
+            ),
+            (
+                r#"{"command": ["true"], "retry": {"max_attempts": 3}}"#,
+                "attempts_max",
+            ),
         ];
         for (json, expected) in rows {
             let message = JobRequest::from_json(json).unwrap_err().to_string();
             assert!(message.contains("unknown field"), "{message}");
-            assert!(message.contains(&format!("did you mean `{expected}`")), "{message}");
+            assert!(
+                message.contains(&format!("did you mean `{expected}`")),
+                "{message}"
+            );
         }
     }
 
@@ -67,8 +79,14 @@ mod tests {
 
     #[test]
     fn a_request_survives_json() {
-        let mut job = JobRequest::new(["cat"]).stdin(vec![0xff]).env("A", "b").idempotency_key("k");
-        job.constraints = vec!["zone in (a, b)".parse().unwrap(), "gpu exists".parse().unwrap()];
+        let mut job = JobRequest::new(["cat"])
+            .stdin(vec![0xff])
+            .env("A", "b")
+            .idempotency_key("k");
+        job.constraints = vec![
+            "zone in (a, b)".parse().unwrap(),
+            "gpu exists".parse().unwrap(),
+        ];
         let json = serde_json::to_string(&job).unwrap();
         assert_eq!(JobRequest::from_json(&json).unwrap(), job);
     }

@@ -1,7 +1,10 @@
 //! Attempts end: recorded once, under their fence, and only then is their place free (I3, R11, R18).
 
 use crate::{
-    apply::{Outcome, transaction::{Transaction, len}},
+    apply::{
+        Outcome,
+        transaction::{Transaction, len},
+    },
     codec,
     command::EndAttempt,
     defect::Defect,
@@ -26,7 +29,9 @@ impl<R: Records> Transaction<'_, R> {
         let Some(mut record) = self.live_job(job) else {
             return self.ended_job(job).map_or(Err(Refusal::JobIsUnknown), |ended| ended.recorded(fence));
         };
-        let Some(placed) = record.state.placed().copied() else { return record.recorded(fence) };
+        let Some(placed) = record.state.placed().copied() else {
+            return record.recorded(fence);
+        };
         // I3, I4: only the current attempt's completion counts.
         if placed.fence != fence && !self.hot().defect.is(Defect::FenceCheckOff) {
             return record.recorded(fence);
@@ -64,10 +69,13 @@ impl<R: Records> Transaction<'_, R> {
             }
             None => record.after_exit(now, exit),
         };
-        match record.state {
-            JobState::Queued { .. } => self.happen(Event::JobQueued(record.id)),
-            JobState::BackingOff { until } => self.happen(Event::JobBackedOff { job: record.id, until }),
-            _ => {}
+        let event = match record.state {
+            JobState::Queued { .. } => Some(Event::JobQueued(record.id)),
+            JobState::BackingOff { until } => Some(Event::JobBackedOff { job: record.id, until }),
+            _ => None,
+        };
+        if let Some(event) = event {
+            self.happen(event);
         }
         self.save_job(&record);
     }

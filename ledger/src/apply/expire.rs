@@ -1,7 +1,10 @@
 //! Retention: what is too old or too much is removed by command, in bounded pieces, the same on every replica (R24).
 
 use crate::{
-    apply::{Outcome, transaction::{Transaction, len}},
+    apply::{
+        Outcome,
+        transaction::{Transaction, len},
+    },
     codec,
     event::EventPage,
     ids::JobId,
@@ -30,7 +33,9 @@ impl<R: Records> Transaction<'_, R> {
         if requests.len() > EXPIRED_RECORDS_MAX {
             return Err(Refusal::CommandIsTooLarge);
         }
-        let Some(&last) = requests.last() else { return Ok(expired(0)) };
+        let Some(&last) = requests.last() else {
+            return Ok(expired(0));
+        };
         let too_old = last.born_at().after(DEDUP_WINDOW) < self.now();
         let too_many = self.meta().requests > DEDUP_RECORDS_MAX;
         if !requests.is_sorted_by(|one, next| one < next) || !(too_old || too_many) {
@@ -78,7 +83,9 @@ impl<R: Records> Transaction<'_, R> {
 
     fn forget_request(&mut self, request: JobId) -> bool {
         let key = tables::request(request);
-        let Some(record) = self.read::<RequestRecord>(&key) else { return false };
+        let Some(record) = self.read::<RequestRecord>(&key) else {
+            return false;
+        };
         self.delete(key);
         if let Some(digest) = record.key {
             self.delete(tables::idempotency_key(&digest));

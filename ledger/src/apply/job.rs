@@ -1,7 +1,11 @@
 //! Jobs come in and are called off: `Submit`, `Retry`, `Cancel`.
 
 use crate::{
-    apply::{Outcome, request::{self, Seen}, transaction::{Transaction, len}},
+    apply::{
+        Outcome,
+        request::{self, Seen},
+        transaction::{Transaction, len},
+    },
     codec,
     command::{Request, Submit},
     defect::Defect,
@@ -91,7 +95,7 @@ impl<R: Records> Transaction<'_, R> {
         record.kept_bytes = len(&bytes);
         self.meta().order += 1;
         record.order = self.meta().order;
-        self.happen(Event::JobSubmitted(job));
+        record.first_event = self.happen(Event::JobSubmitted(job));
         self.put_bytes(tables::spec(job), bytes);
         self.put_key(tables::short_id(job));
         self.start_or_queue(record);
@@ -172,6 +176,7 @@ impl JobRecord {
             timeouts: spec.timeouts,
             seed,
             submitted_at: now,
+            first_event: 0,
             retry_of: None,
             state,
             attempts: Vec::new(),

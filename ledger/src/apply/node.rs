@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    apply::{Outcome, request::{self, Seen}, transaction::Transaction},
+    apply::{
+        Outcome,
+        request::{self, Seen},
+        transaction::Transaction,
+    },
     command::{RegisterNode, Request},
     event::Event,
     ids::{Epoch, NodeId},
@@ -11,7 +15,10 @@ use crate::{
     limits::{Limit, NODES_MAX},
     record::NodeRecord,
     reply::{Refusal, Reply},
-    spec::{Resources, check::{self, SpecFault, within}},
+    spec::{
+        Resources,
+        check::{self, SpecFault, within},
+    },
 };
 
 impl<R: Records> Transaction<'_, R> {
@@ -110,11 +117,7 @@ impl<R: Records> Transaction<'_, R> {
 }
 
 /// Checks what a node says of itself.
-pub(crate) fn check(
-    name: &str,
-    labels: &BTreeMap<String, String>,
-    capacity: &Resources,
-) -> Result<(), SpecFault> {
+pub(crate) fn check(name: &str, labels: &BTreeMap<String, String>, capacity: &Resources) -> Result<(), SpecFault> {
     check::name(name)?;
     check::labels(labels)?;
     within(Limit::Slots, u64::from(capacity.slots))

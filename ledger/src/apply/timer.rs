@@ -3,12 +3,12 @@
 use crate::{
     apply::{Outcome, transaction::Transaction},
     event::Event,
+    hot::queue::{Head, Rank},
     ids::JobId,
     ledger::Records,
     limits::TIMERS_FIRED_MAX,
     outcome::{Deadline, StopCause},
     place::Wish,
-    hot::queue::{Head, Rank},
     record::{JobRecord, JobState},
     reply::{Refusal, Reply},
     units::Millis,

@@ -75,8 +75,11 @@ impl<'l, R: Records> Transaction<'l, R> {
         self.touched
     }
 
-    pub(crate) fn happen(&mut self, event: Event) {
+    /// Notes an event and gives its sequence.
+    pub(crate) fn happen(&mut self, event: Event) -> u64 {
+        let before = u64::try_from(self.events.len()).expect("a length fits 64 bits");
         self.events.push(event);
+        self.ledger.meta.event_next + before
     }
 
     pub(crate) fn exists(&self, key: &[u8]) -> bool {
@@ -119,9 +122,10 @@ impl<'l, R: Records> Transaction<'l, R> {
 
     /// A job that has not ended.
     pub(crate) fn live_job(&self, job: JobId) -> Option<JobRecord> {
-        self.hot().jobs.contains_key(&job).then(|| {
-            self.read(&tables::live(job)).expect("R5: every hot job has a live record")
-        })
+        self.hot()
+            .jobs
+            .contains_key(&job)
+            .then(|| self.read(&tables::live(job)).expect("R5: every hot job has a live record"))
     }
 
     pub(crate) fn ended_job(&self, job: JobId) -> Option<JobRecord> {

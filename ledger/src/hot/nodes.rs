@@ -61,13 +61,8 @@ impl Nodes {
             return;
         }
         self.by_name.insert(record.name.clone(), record.id);
-        let node = HotNode {
-            free: record.capacity,
-            held: BTreeMap::new(),
-            stopping: BTreeMap::new(),
-            reserved: None,
-            record,
-        };
+        let node =
+            HotNode { free: record.capacity, held: BTreeMap::new(), stopping: BTreeMap::new(), reserved: None, record };
         self.by_id.insert(node.record.id, node);
     }
 

@@ -83,7 +83,9 @@ impl JobSpec {
                 return Err(SpecFault::VariableIsReserved(variable.clone()));
             }
         }
-        let Some(path) = &self.working_dir else { return Ok(()) };
+        let Some(path) = &self.working_dir else {
+            return Ok(());
+        };
         within(Limit::PathBytes, len(path.len()))?;
         no_nul(path)?;
         if path.starts_with('/') { Ok(()) } else { Err(SpecFault::PathIsRelative(path.clone())) }

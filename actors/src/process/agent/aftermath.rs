@@ -1,0 +1,47 @@
+//! After a warden died: what it held comes to the node, the next subreaper, and is killed here.
+//!
+//! The main process of each attempt dies with the warden (its parent-death signal); this is for their descendants.
+//! A process is taken for such a one when it is a child of the node in another session: attempts always have their
+//! own, and none can come back into the node's.
+
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, WaitOptions};
+
+use crate::process::children::{Children, groups};
+
+const ROUND: Duration = Duration::from_millis(5);
+/// 5 seconds: what cannot be killed by then is not waited for, since the node must end.
+const ROUNDS_MAX: u32 = 1_000;
+
+pub(super) async fn kill_adopted() {
+    let Ok(own_session) = rustix::process::getsid(None) else {
+        return;
+    };
+    for _ in 0..ROUNDS_MAX {
+        let adopted = adopted(own_session);
+        if adopted.is_empty() {
+            return;
+        }
+        for (pid, group) in adopted {
+            let _ = rustix::process::kill_process_group(group, Signal::KILL);
+            let _ = rustix::process::kill_process(pid, Signal::KILL);
+            let _ = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
+        }
+        tokio::time::sleep(ROUND).await;
+    }
+    tracing::error!("processes of a dead warden could not be killed");
+}
+
+fn adopted(own_session: Pid) -> Vec<(Pid, Pid)> {
+    let foreign = |pid| {
+        groups(pid)
+            .filter(|(_, session)| *session != own_session)
+            .map(|(group, _)| (pid, group))
+    };
+    Children::new()
+        .list()
+        .into_iter()
+        .filter_map(foreign)
+        .collect()
+}

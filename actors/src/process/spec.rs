@@ -1,0 +1,91 @@
+//! What to run: the caller's description of one attempt, and the bounds it must keep.
+
+use std::path::PathBuf;
+
+/// How much of each output is kept when the caller names nothing: 8 KiB.
+pub const TAIL_BYTES_DEFAULT: u32 = 8 * 1024;
+/// How much of each output can be kept at the most: 64 KiB.
+pub const TAIL_BYTES_MAX: u32 = 64 * 1024;
+/// Largest standard input of an attempt: 1 MiB.
+pub const STDIN_BYTES_MAX: usize = 1024 * 1024;
+/// Largest sum of program, arguments, environment and directory: 2 MiB, what Linux accepts by default.
+pub const COMMAND_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// One attempt to run.
+#[derive(Debug, Clone)]
+pub struct ProcessSpec {
+    /// Who the attempt is; becomes the reserved variables of its environment.
+    pub identity: Identity,
+    /// Looked up on the attempt's `PATH` unless it holds a slash.
+    pub program: String,
+    /// Arguments after the program's name.
+    pub arguments: Vec<String>,
+    /// Variables that the job names. They may replace `PATH`, `HOME` and `LANG`, never the reserved ones.
+    pub environment: Vec<(String, String)>,
+    /// Where it runs.
+    pub directory: WorkingDirectory,
+    /// Bytes for standard input, at most [`STDIN_BYTES_MAX`]; empty means `/dev/null`.
+    pub stdin: Vec<u8>,
+    /// Bytes kept of each of standard output and error, at most [`TAIL_BYTES_MAX`].
+    pub tail_bytes_max: u32,
+    /// Limits that the kernel enforces on each of its processes.
+    pub limits: Limits,
+}
+
+/// Who an attempt is, as its own program sees it.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// `QUORLA_JOB_ID`.
+    pub job_id: String,
+    /// `QUORLA_ATTEMPT`, counted from 1.
+    pub attempt: u32,
+    /// `QUORLA_FENCE`; unique among all attempts that this agent ever runs.
+    pub fence: u64,
+    /// `QUORLA_ARRAY_INDEX`, absent outside arrays.
+    pub array_index: Option<u64>,
+    /// `QUORLA_DEADLINE`, milliseconds since 1970, absent without a deadline.
+    pub deadline_unix_ms: Option<u64>,
+    /// `QUORLA_NODE`.
+    pub node: String,
+}
+
+/// Where an attempt runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WorkingDirectory {
+    /// A new empty directory (mode 0700), removed with everything in it after the attempt.
+    Fresh,
+    /// An existing directory, an absolute path; never created and never removed.
+    Named(PathBuf),
+}
+
+/// Limits on each process of an attempt; `None` leaves what the node itself has. Core dumps are always off, and
+/// the soft limit of open files starts at [`OPEN_FILES_SOFT`] whatever the node raised its own to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of address space.
+    pub address_space_bytes_max: Option<u64>,
+    /// Open files, soft and hard.
+    pub open_files_max: Option<u64>,
+    /// Size of any file it writes.
+    pub file_bytes_max: Option<u64>,
+}
+
+/// Soft limit of open files of an attempt: programs that use `select` break above it, others may raise it.
+pub const OPEN_FILES_SOFT: u64 = 1024;
+
+impl ProcessSpec {
+    /// A spec with everything optional left at its default.
+    #[must_use]
+    pub fn new(identity: Identity, program: impl Into<String>) -> Self {
+        Self {
+            identity,
+            program: program.into(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            directory: WorkingDirectory::Fresh,
+            stdin: Vec::new(),
+            tail_bytes_max: TAIL_BYTES_DEFAULT,
+            limits: Limits::default(),
+        }
+    }
+}

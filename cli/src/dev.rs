@@ -1,0 +1,183 @@
+//! `quorla dev`: a cluster of real processes on this machine, in the foreground, gone when it ends.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use quorla_client::{Profile, profile};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::exit::Exit;
+use crate::fault::Fault;
+use crate::local::{Cluster, Control, ControlledNode, Ready, Settings};
+use crate::output::Output;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  quorla dev\n  quorla dev --nodes 3\n  quorla dev --nodes 3 --data-dir ./cluster\n\n\
+                        Ctrl-C stops it. Kill a node by its process id to see the others go on; SIGUSR1 to this process\n\
+                        starts again what has ended."
+)]
+pub(crate) struct Dev {
+    /// Node processes
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=7))]
+    nodes: u8,
+    /// Keep everything here [default: a temporary directory]
+    #[arg(long, value_name = "PATH")]
+    data_dir: Option<PathBuf>,
+    /// Slots of each node
+    #[arg(long)]
+    slots: Option<u32>,
+    /// What the nodes log
+    #[arg(long, default_value = "info", value_name = "FILTER")]
+    log_filter: String,
+}
+
+/// What ends or changes a running dev cluster.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    restart: Signal,
+}
+
+/// The profile, removed when this goes out of scope.
+struct WrittenProfile {
+    path: PathBuf,
+}
+
+pub(crate) async fn run(arguments: &Dev, output: &Output) -> Result<Exit, Fault> {
+    refuse_second()?;
+    let mut signals = Signals::new()?;
+    let settings = Settings {
+        nodes: usize::from(arguments.nodes),
+        directory: arguments.data_dir.clone(),
+        slots: arguments.slots,
+        log_filter: arguments.log_filter.clone(),
+        ..Settings::default()
+    };
+    let cluster = tokio::select! {
+        started = Cluster::start(settings) => started?,
+        () = signals.stop() => return Ok(Exit::INTERRUPTED),
+    };
+    serve(cluster, &mut signals, output).await
+}
+
+async fn serve(
+    mut cluster: Cluster,
+    signals: &mut Signals,
+    output: &Output,
+) -> Result<Exit, Fault> {
+    let written = write_profile(&cluster)?;
+    greet(&cluster, output)?;
+    let Signals {
+        interrupt,
+        terminate,
+        restart,
+    } = signals;
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            _ = restart.recv() => {
+                // A node that does not start is told; the others go on.
+                if let Err(fault) = cluster.restart_ended().await {
+                    output.fault(&fault);
+                }
+            }
+        }
+    }
+    drop(written);
+    output.say("stopping");
+    cluster.stop().await.map(|()| Exit::OK)
+}
+
+/// One dev cluster per user: a second one would take the profile from the first.
+fn refuse_second() -> Result<(), Fault> {
+    match Profile::read(&profile::directory(), profile::DEV_PROFILE) {
+        Err(_) => Ok(()),
+        Ok(running) => {
+            let pid = running
+                .pid
+                .map_or_else(String::new, |pid| format!(" (process {pid})"));
+            Err(Fault::new(
+                Exit::CONFLICT,
+                "dev_is_running",
+                format!("start a dev cluster: one runs already{pid}"),
+            )
+            .hint("Use it, or stop it with Ctrl-C."))
+        }
+    }
+}
+
+fn write_profile(cluster: &Cluster) -> Result<WrittenProfile, Fault> {
+    let control = Control {
+        pid: std::process::id(),
+        nodes: cluster
+            .nodes()
+            .iter()
+            .map(|node| ControlledNode {
+                name: node.name.clone(),
+                data_dir: node.data_dir.clone(),
+            })
+            .collect(),
+    };
+    let control_path = cluster.directory().join("control.toml");
+    control.write(&control_path)?;
+    let profile = Profile {
+        control: Some(control_path),
+        ..cluster.profile()
+    };
+    let path = profile
+        .write(&profile::directory(), profile::DEV_PROFILE)
+        .map_err(quorla_client::Error::from)?;
+    Ok(WrittenProfile { path })
+}
+
+fn greet(cluster: &Cluster, output: &Output) -> Result<(), Fault> {
+    for node in cluster.nodes() {
+        if let Some(ready) = node.ready() {
+            let Ready {
+                name,
+                pid,
+                quic,
+                http,
+            } = ready;
+            output.say(format!("{name}: process {pid}, quic {quic}, http://{http}"));
+        }
+    }
+    let http = cluster.profile().http.unwrap_or_default();
+    output.line(format_args!(
+        "Quorla runs at {http} in {}\n\nTry, in another terminal:\n  quorla job run -- echo hi\n  \
+         quorla cluster status\n  {}\n\nCtrl-C stops it.",
+        cluster.directory().display(),
+        if cluster.nodes().len() > 2 {
+            "quorla drill kill-leader"
+        } else {
+            "quorla job list"
+        },
+    ))
+}
+
+impl Signals {
+    fn new() -> Result<Self, Fault> {
+        let listen = |kind| signal(kind).map_err(|error| Fault::other("listen for signals", error));
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            restart: listen(SignalKind::user_defined1())?,
+        })
+    }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+impl Drop for WrittenProfile {
+    fn drop(&mut self) {
+        // When it stays, its process id shows that it is left over.
+        std::fs::remove_file(&self.path).ok();
+    }
+}

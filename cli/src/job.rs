@@ -1,0 +1,83 @@
+//! `quorla job`: one file per verb.
+
+mod cancel;
+mod duration;
+mod from_file;
+mod history;
+mod list;
+mod logs;
+mod request;
+mod retry;
+mod rows;
+mod run;
+mod show;
+mod submit;
+mod wait;
+
+use clap::{Args, Subcommand};
+
+use crate::exit::Exit;
+use crate::fault::Fault;
+use crate::output::Output;
+use crate::session::Session;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobCommand {
+    /// Submit a job, wait for it, print its output and exit as it did
+    #[command(after_help = run::EXAMPLES)]
+    Run(run::Run),
+    /// Submit jobs and return once they are accepted
+    #[command(after_help = submit::EXAMPLES)]
+    Submit(submit::Submit),
+    /// List jobs, newest first
+    #[command(after_help = list::EXAMPLES)]
+    List(list::List),
+    /// Show one job in full
+    #[command(after_help = "Examples:\n  quorla job info last\n  quorla job info 3f2k -o yaml")]
+    Info(Which),
+    /// Wait until a job has ended; exits with 0, 10, 11 or 12 as it ended
+    #[command(
+        after_help = "Example:\n  quorla job wait last --timeout 30s || echo it did not succeed"
+    )]
+    Wait(wait::Wait),
+    /// Print the recorded end of a job's output
+    #[command(
+        after_help = "Examples:\n  quorla job logs last\n  quorla job logs 3f2k --attempt 1 --stderr"
+    )]
+    Logs(logs::Logs),
+    /// Stop a job
+    #[command(after_help = "Example:\n  quorla job cancel 3f2k --reason 'wrong input'")]
+    Cancel(cancel::Cancel),
+    /// Submit an ended job anew
+    #[command(after_help = "Example:\n  quorla job retry last")]
+    Retry(retry::Retry),
+    /// Show a job's attempts and events
+    #[command(after_help = "Example:\n  quorla job history last -o jsonl")]
+    History(Which),
+}
+
+/// One job.
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// Its id, a unique prefix of it, or `last`
+    #[arg(value_name = "JOB")]
+    pub(crate) job: String,
+}
+
+pub(crate) async fn run(
+    command: JobCommand,
+    session: &Session,
+    output: &Output,
+) -> Result<Exit, Fault> {
+    match command {
+        JobCommand::Run(run) => run::run(run, session, output).await,
+        JobCommand::Submit(submit) => submit::run(submit, session, output).await,
+        JobCommand::List(list) => list::run(list, session, output).await,
+        JobCommand::Info(which) => show::run(&which, session, output).await,
+        JobCommand::Wait(wait) => wait::run(&wait, session, output).await,
+        JobCommand::Logs(logs) => logs::run(&logs, session, output).await,
+        JobCommand::Cancel(cancel) => cancel::run(cancel, session, output).await,
+        JobCommand::Retry(retry) => retry::run(retry, session, output).await,
+        JobCommand::History(which) => history::run(&which, session, output).await,
+    }
+}

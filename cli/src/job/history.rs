@@ -1,0 +1,52 @@
+//! `quorla job history`: attempts and events, in order.
+
+use quorla_client::JobHistory;
+
+use super::Which;
+use super::show::describe;
+use crate::exit::Exit;
+use crate::fault::Fault;
+use crate::output::{Document, Output, Table, date, json, printed};
+use crate::session::Session;
+
+pub(super) async fn run(which: &Which, session: &Session, output: &Output) -> Result<Exit, Fault> {
+    let connected = session.connect().await?;
+    let job = connected.job(&which.job).await?;
+    let history = connected.client.history(job).await?;
+    let exit = printed(output, &document(&history), Exit::OK)?;
+    if history.incomplete {
+        output.say("quorla: some events are not shown: they have expired, or there are too many");
+    }
+    Ok(exit)
+}
+
+fn document(history: &JobHistory) -> Document {
+    let mut table = Table::new(["TIME", "SEQUENCE", "WHAT", "ATTEMPT", "NODE", "DETAIL"]);
+    for event in &history.events {
+        table.row([
+            date(event.at_ms),
+            event.sequence.to_string(),
+            event.kind.clone(),
+            event
+                .attempt
+                .map_or_else(String::new, |attempt| attempt.to_string()),
+            event.node.clone().unwrap_or_default(),
+            event.detail.clone(),
+        ]);
+    }
+    for attempt in &history.job.attempts {
+        table.row([
+            date(attempt.assigned_ms),
+            String::new(),
+            "attempt".to_owned(),
+            attempt.number.to_string(),
+            attempt.node.clone(),
+            format!("fence {}: {}", attempt.fence, describe(attempt)),
+        ]);
+    }
+    Document {
+        json: json(history),
+        table,
+        ids: vec![history.job.id.to_string()],
+    }
+}

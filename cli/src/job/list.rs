@@ -1,0 +1,90 @@
+//! `quorla job list`.
+
+use clap::Args;
+use quorla_client::{JobState, ListQuery, ReadLevel, nearest};
+
+use super::rows::summaries;
+use crate::exit::Exit;
+use crate::fault::Fault;
+use crate::output::{Output, printed};
+use crate::session::Session;
+
+pub(super) const EXAMPLES: &str = "Examples:\n  quorla job list --state running,queued\n  \
+    quorla job list --queue hashes --name sha -o id | xargs -n1 quorla job cancel";
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only these states: delayed, queued, running, stopping, backing_off, succeeded, failed, cancelled,
+    /// deadline_exceeded
+    #[arg(short, long, value_delimiter = ',', value_parser = state)]
+    state: Vec<JobState>,
+    /// Only this queue
+    #[arg(short, long)]
+    queue: Option<String>,
+    /// Only names that begin with this
+    #[arg(short, long, value_name = "PREFIX")]
+    name: Option<String>,
+    /// Rows at most, 1 to 1000
+    #[arg(short, long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+    /// Where the page before ended
+    #[arg(long)]
+    cursor: Option<String>,
+    /// Take whatever the answering node has, without asking a quorum
+    #[arg(long)]
+    stale: bool,
+}
+
+pub(super) async fn run(
+    arguments: List,
+    session: &Session,
+    output: &Output,
+) -> Result<Exit, Fault> {
+    let connected = session.connect().await?;
+    let read = if arguments.stale {
+        ReadLevel::Stale
+    } else {
+        ReadLevel::Linearizable
+    };
+    let query = ListQuery {
+        states: arguments.state,
+        queue: arguments.queue,
+        name_prefix: arguments.name,
+        limit: Some(arguments.limit),
+        cursor: arguments.cursor,
+        read,
+    };
+    let page = connected.client.reading(read).list(query).await?;
+    let document = summaries(&page.jobs, connected.client.server_ms());
+    let exit = printed(output, &document, Exit::OK)?;
+    if let Some(next) = page.next {
+        output.say(format!("there are more: --cursor {next}"));
+    }
+    Ok(exit)
+}
+
+fn state(text: &str) -> Result<JobState, String> {
+    let known = JobState::ALL.map(JobState::as_str);
+    JobState::ALL
+        .into_iter()
+        .find(|state| state.as_str() == text)
+        .ok_or_else(|| match nearest(text, known) {
+            Some(near) => format!("there is no such state; did you mean {near}?"),
+            None => format!("there is no such state; there are {}", known.join(", ")),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_state_is_refused_with_the_nearest_one() {
+        assert_eq!(state("queued"), Ok(JobState::Queued));
+        assert!(
+            state("runing")
+                .unwrap_err()
+                .contains("did you mean running?")
+        );
+    }
+}

@@ -1,0 +1,89 @@
+//! `quorla job info`.
+
+use quorla_client::{AttemptView, JobView};
+
+use super::Which;
+use super::rows::took;
+use crate::exit::Exit;
+use crate::fault::Fault;
+use crate::output::{Document, Output, Table, date, json, printed};
+use crate::session::Session;
+
+pub(super) async fn run(which: &Which, session: &Session, output: &Output) -> Result<Exit, Fault> {
+    let connected = session.connect().await?;
+    let job = connected.job(&which.job).await?;
+    let job = connected.client.info(job).await?;
+    printed(output, &document(&job), Exit::OK)
+}
+
+/// One job in full.
+pub(super) fn document(job: &JobView) -> Document {
+    let mut table = Table::pairs();
+    table.pair("id", job.id);
+    table.pair("name", &job.name);
+    table.pair("command", words(&job.command));
+    table.pair("state", job.state);
+    table.maybe("until", job.until_ms.map(date));
+    table.maybe("reason", job.reason.as_ref());
+    table.pair("queue", &job.queue);
+    table.pair("priority", job.priority);
+    for (name, value) in &job.labels {
+        table.pair("label", format!("{name}={value}"));
+    }
+    table.maybe("retry of", job.retry_of);
+    table.pair("submitted", date(job.submitted_ms));
+    table.maybe("started", job.started_ms.map(date));
+    table.maybe("ended", job.ended_ms.map(date));
+    table.maybe("node", job.node.as_ref());
+    table.pair("attempts", job.attempts_total);
+    for attempt in &job.attempts {
+        table.pair(&format!("attempt {}", attempt.number), describe(attempt));
+    }
+    Document {
+        json: json(job),
+        table,
+        ids: vec![job.id.to_string()],
+    }
+}
+
+/// One attempt in a line.
+pub(super) fn describe(attempt: &AttemptView) -> String {
+    let mut text = format!("{} on {}", attempt.outcome, attempt.node);
+    if let Some(code) = attempt.exit_code {
+        text.push_str(&format!(", exit code {code}"));
+    }
+    if let Some(signal) = attempt.signal {
+        text.push_str(&format!(", signal {signal}"));
+    }
+    if attempt.ended_ms.is_some() {
+        text.push_str(&format!(
+            ", took {}",
+            took(Some(attempt.assigned_ms), attempt.ended_ms)
+        ));
+    }
+    if let Some(reason) = &attempt.reason {
+        text.push_str(&format!(" ({reason})"));
+    }
+    text
+}
+
+/// The command as one could type it.
+fn words(command: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
+    let quoted = |word: &String| match !word.is_empty() && word.chars().all(plain) {
+        true => word.clone(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    };
+    command.iter().map(quoted).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_shown_as_a_shell_would_read_it() {
+        let command = ["sh", "-c", "echo it's", ""].map(str::to_owned);
+        assert_eq!(words(&command), r"sh -c 'echo it'\''s' ''");
+    }
+}

@@ -1,0 +1,190 @@
+//! `quorla job submit`: returns once the jobs are on a majority's disks, and prints their ids.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use quorla_client::{Error, JobRequest, Submitted};
+use serde_json::{Value, json};
+
+use super::from_file;
+use super::request::RequestFlags;
+use crate::exit::Exit;
+use crate::fault::Fault;
+use crate::output::{Document, Output, Table};
+use crate::session::{Connected, Session};
+
+pub(super) const EXAMPLES: &str = "Examples:\n  quorla job submit -- make -C /src\n  \
+    quorla job submit --idempotency-key nightly-7 -- ./report\n  \
+    echo '{\"command\": [\"sha256sum\", \"/etc/hostname\"], \"queue\": \"hashes\"}' | quorla job submit --from-file -\n\n\
+    Fields of a JSON line: command (required), name, queue, priority, env, working_directory, stdin, resources\n\
+    {cpu_milli, memory_bytes, slots}, constraints [{label, rule}], retry {attempts_max, backoff, jitter_percent,\n\
+    retryable_exit_codes}, timeouts {queue_ms, attempt_ms, job_ms}, not_before_ms, kill_signal, kill_grace_ms,\n\
+    output_tail_bytes, labels, idempotency_key.\n\
+    With --from-file, --idempotency-key KEY gives each line without a key of its own the key KEY-<line>.";
+
+#[derive(Debug, Args)]
+pub(crate) struct Submit {
+    #[command(flatten)]
+    request: RequestFlags,
+    /// Jobs as JSON lines from a file; `-` reads standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "command")]
+    from_file: Option<PathBuf>,
+    /// Check everything that needs no cluster, and submit nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// The program and its arguments
+    #[arg(
+        required_unless_present = "from_file",
+        trailing_var_arg = true,
+        value_name = "COMMAND"
+    )]
+    command: Vec<String>,
+}
+
+/// A job and where it came from.
+struct Wanted {
+    line: Option<usize>,
+    job: JobRequest,
+}
+
+pub(super) async fn run(
+    arguments: Submit,
+    session: &Session,
+    output: &Output,
+) -> Result<Exit, Fault> {
+    let dry_run = arguments.dry_run;
+    if dry_run {
+        let wanted = wanted(arguments, quorla_client::clock::wall_ms())?;
+        output.say(format!(
+            "{} jobs are well-formed; nothing was submitted",
+            wanted.len()
+        ));
+        return Ok(Exit::OK);
+    }
+    if arguments.from_file.is_some() {
+        // Read before connecting: a wrong file is told at once.
+        let wanted = wanted(arguments, 0)?;
+        return submit(&session.connect().await?, wanted, output).await;
+    }
+    let connected = session.connect().await?;
+    let wanted = wanted(arguments, connected.client.server_ms())?;
+    submit(&connected, wanted, output).await
+}
+
+fn wanted(arguments: Submit, now_ms: u64) -> Result<Vec<Wanted>, Fault> {
+    let key = arguments.request.idempotency_key.clone();
+    let Some(path) = &arguments.from_file else {
+        let job = arguments.request.request(arguments.command, now_ms)?;
+        job.check().map_err(Error::from)?;
+        return Ok(vec![Wanted { line: None, job }]);
+    };
+    let with_key = |line: from_file::Line| {
+        let mut job = line.job;
+        let of_line = || key.as_ref().map(|key| format!("{key}-{}", line.number));
+        job.idempotency_key = job.idempotency_key.take().or_else(of_line);
+        Wanted {
+            line: Some(line.number),
+            job,
+        }
+    };
+    Ok(from_file::read(path)?.into_iter().map(with_key).collect())
+}
+
+async fn submit(
+    connected: &Connected,
+    wanted: Vec<Wanted>,
+    output: &Output,
+) -> Result<Exit, Fault> {
+    let lines: Vec<Option<usize>> = wanted.iter().map(|wanted| wanted.line).collect();
+    let outcomes = match lines.as_slice() {
+        [None] => vec![
+            connected
+                .client
+                .submit(wanted.into_iter().next().expect("there is one").job)
+                .await,
+        ],
+        _ => {
+            connected
+                .client
+                .submit_many(wanted.into_iter().map(|wanted| wanted.job))
+                .await
+        }
+    };
+    if let Some(last) = outcomes
+        .iter()
+        .rev()
+        .find_map(|outcome| outcome.as_ref().ok())
+    {
+        connected.remember(last.job_id);
+    }
+    report(&lines, outcomes, output)
+}
+
+fn report(
+    lines: &[Option<usize>],
+    outcomes: Vec<Result<Submitted, Error>>,
+    output: &Output,
+) -> Result<Exit, Fault> {
+    let mut accepted = Vec::new();
+    let mut failed = Vec::new();
+    for (line, outcome) in lines.iter().zip(outcomes) {
+        match outcome {
+            Ok(submitted) => accepted.push(submitted),
+            Err(error) => failed.push((*line, Fault::from(error))),
+        }
+    }
+    if !accepted.is_empty() {
+        output.document(&document(&accepted, lines == [None]))?;
+    }
+    if failed.is_empty() {
+        return Ok(Exit::OK);
+    }
+    Err(first_of(failed, accepted.len()))
+}
+
+fn document(accepted: &[Submitted], only_one: bool) -> Document {
+    let ids: Vec<String> = accepted
+        .iter()
+        .map(|submitted| submitted.job_id.to_string())
+        .collect();
+    let mut table = Table::pairs();
+    let mut rows = Vec::new();
+    for submitted in accepted {
+        table.pair(
+            &submitted.job_id.to_string(),
+            if submitted.existing {
+                "existing"
+            } else {
+                "accepted"
+            },
+        );
+        rows.push(json!({"job_id": submitted.job_id, "existing": submitted.existing}));
+    }
+    let json = match only_one {
+        true => rows.swap_remove(0),
+        false => Value::Array(rows),
+    };
+    Document { json, table, ids }
+}
+
+/// One job's fault is its own; of several, the first decides code and exit, and each is told with its line.
+fn first_of(failed: Vec<(Option<usize>, Fault)>, accepted: usize) -> Fault {
+    let count = failed.len();
+    let mut details = Vec::new();
+    let mut first = None;
+    for (line, fault) in failed {
+        if let Some(line) = line {
+            details.push(format!("line {line}: {} ({})", fault.message, fault.code));
+        }
+        first.get_or_insert(fault);
+    }
+    let mut fault = first.expect("at least one failed");
+    if !details.is_empty() {
+        fault.message = format!(
+            "submit jobs: {count} of {} were not accepted",
+            count + accepted
+        );
+        fault.details = details;
+    }
+    fault
+}

@@ -1,0 +1,107 @@
+//! The command line of Quorla: it renders and decides nothing.
+//!
+//! ```text
+//! arguments  the command tree          exit, fault  how a command ends
+//! output     table, plain, json, ...   session      profile, client, `last`
+//! job, node, cluster, config           one module per noun
+//! local      clusters of real processes on this machine: `dev`, `drill`, `demo`, `bench` and the tests use it
+//! ```
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod arguments;
+mod bench;
+mod cluster;
+mod completion;
+mod config;
+mod demo;
+mod dev;
+mod drill;
+mod exit;
+mod fault;
+mod job;
+pub mod local;
+mod node;
+mod output;
+mod session;
+mod version;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+pub use exit::Exit;
+pub use fault::Fault;
+
+use arguments::{Cli, Command};
+use output::Output;
+use session::Session;
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let output = Output::new(cli.output);
+    match run(cli, &output) {
+        Ok(exit) => exit.into(),
+        Err(fault) => {
+            output.fault(&fault);
+            fault.exit.into()
+        }
+    }
+}
+
+/// Help and version go to stdout and are no error; a reader that has gone away is none either.
+fn usage(error: &clap::Error) -> ExitCode {
+    error.print().ok();
+    if error.use_stderr() {
+        Exit::USAGE.into()
+    } else {
+        Exit::OK.into()
+    }
+}
+
+fn run(cli: Cli, output: &Output) -> Result<Exit, Fault> {
+    let Cli {
+        profile, command, ..
+    } = cli;
+    let session = Session::new(profile);
+    match command {
+        Command::Completion(shell) => completion::run(&shell, output),
+        Command::Version => version::run(output),
+        Command::Config(command) => config::run(&command, output),
+        Command::Job(command) => on_runtime(job::run(*command, &session, output)),
+        Command::Node(command) => on_runtime(node::run(command, &session, output)),
+        Command::Cluster(command) => on_runtime(cluster::run(&command, &session, output)),
+        Command::Dev(dev) => on_runtime(dev::run(&dev, output)),
+        Command::Drill(command) => on_runtime(drill::run(&command, &session, output)),
+        Command::Demo(demo) => on_runtime(demo::run(&demo, output)),
+        Command::Bench(command) => on_threads(bench::run(&command, output)),
+    }
+}
+
+/// One thread: it starts at once, and children that die with it are spawned from a thread that stays.
+fn on_runtime(work: impl Future<Output = Result<Exit, Fault>>) -> Result<Exit, Fault> {
+    finish(tokio::runtime::Builder::new_current_thread(), work)
+}
+
+/// As many threads as cores, for load.
+fn on_threads(work: impl Future<Output = Result<Exit, Fault>>) -> Result<Exit, Fault> {
+    finish(tokio::runtime::Builder::new_multi_thread(), work)
+}
+
+fn finish(
+    mut builder: tokio::runtime::Builder,
+    work: impl Future<Output = Result<Exit, Fault>>,
+) -> Result<Exit, Fault> {
+    let runtime = builder
+        .enable_all()
+        .build()
+        .map_err(|error| Fault::other("start the runtime", error))?;
+    let result = runtime.block_on(work);
+    // A read of standard input that nobody waits for any more must not hold the process.
+    runtime.shutdown_background();
+    result
+}

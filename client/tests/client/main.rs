@@ -1,0 +1,11 @@
+//! The client against a real QUIC server that speaks the protocol and misbehaves as told.
+
+#![allow(clippy::unwrap_used)]
+
+mod authority;
+mod frames;
+mod outcomes;
+mod pipelining;
+mod redirects;
+mod server;
+mod trust;

@@ -1,0 +1,177 @@
+//! Snapshots between members: a head with the manifest, then the files in pieces, then an answer.
+//!
+//! The receiver hashes what arrives and what it wrote; a truncated or flipped snapshot is refused, and openraft
+//! fetches it again. It is shelved only after it was synced, and installed only after that (R3).
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use openraft::raft::SnapshotResponse;
+use serde::{Deserialize, Serialize};
+
+use super::Links;
+use super::envelope::Kind;
+use crate::codec;
+use crate::failpoints;
+use crate::state_store::{FileEntry, KeptSnapshot, Manifest, Shelf, StateError};
+use crate::transport::{Channel, Duplex, FrameSink, FrameSource, Peer, TransportError};
+use crate::types::{TypeConfig, Vote};
+
+const CHUNK_BYTES: usize = 512 << 10;
+
+/// Why a snapshot did not arrive.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SnapshotError {
+    #[error("send a snapshot")]
+    Transport(#[from] TransportError),
+    #[error("send a snapshot")]
+    Codec(#[from] codec::CodecError),
+    #[error("keep a snapshot")]
+    State(#[from] StateError),
+    #[error("use the snapshot's file {path}")]
+    File { path: PathBuf, source: std::io::Error },
+    #[error("the receiver refused the snapshot: {0}")]
+    Refused(String),
+    #[error("run a blocking step of a snapshot")]
+    Step(#[from] tokio::task::JoinError),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Head {
+    pub(super) vote: Vote,
+    pub(super) manifest: Manifest,
+}
+
+/// What the receiver says in the end.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Answer {
+    Installed { vote: Vote },
+    Refused { reason: String },
+}
+
+fn file_error(path: &Path) -> impl FnOnce(std::io::Error) -> SnapshotError {
+    move |source| SnapshotError::File { path: path.to_path_buf(), source }
+}
+
+/// Sends a snapshot and waits until the peer has installed it.
+pub(super) async fn send(
+    links: &Links,
+    peer: &Peer,
+    vote: Vote,
+    snapshot: &Arc<KeptSnapshot>,
+) -> Result<SnapshotResponse<TypeConfig>, SnapshotError> {
+    let Duplex { mut sink, mut source } = links.open(peer, Channel::SNAPSHOT).await?;
+    let head = codec::encode(&Head { vote, manifest: snapshot.manifest().clone() })?;
+    sink.send(links.envelope(peer.raft_id, Kind::SnapshotHead).seal(&head)).await?;
+    for file in &snapshot.manifest().files {
+        send_file(links, peer.raft_id, sink.as_mut(), &snapshot.path().join(&file.name)).await?;
+    }
+    sink.send(links.envelope(peer.raft_id, Kind::SnapshotEnd).seal(&[])).await?;
+    let frame = source.recv().await?;
+    let frame = frame.ok_or_else(|| TransportError::Broken { reason: "it ended without an answer".to_owned() })?;
+    let body = links.receive(peer.raft_id, Kind::SnapshotAnswer, frame)?;
+    match codec::decode(&body)? {
+        Answer::Installed { vote } => Ok(SnapshotResponse::new(vote)),
+        Answer::Refused { reason } => Err(SnapshotError::Refused(reason)),
+    }
+}
+
+async fn send_file(links: &Links, peer: u64, sink: &mut dyn FrameSink, path: &Path) -> Result<(), SnapshotError> {
+    let mut file = Some(File::open(path).map_err(file_error(path))?);
+    while let Some(open) = file.take() {
+        failpoints::check("snapshot.send", path).map_err(file_error(path))?;
+        let piece = tokio::task::spawn_blocking(move || read_piece(open)).await?;
+        let (open, piece) = piece.map_err(file_error(path))?;
+        if !piece.is_empty() {
+            sink.send(links.envelope(peer, Kind::SnapshotChunk).seal(&piece)).await?;
+            file = Some(open);
+        }
+    }
+    Ok(())
+}
+
+fn read_piece(mut file: File) -> std::io::Result<(File, Vec<u8>)> {
+    let mut piece = Vec::with_capacity(CHUNK_BYTES);
+    (&mut file).take(CHUNK_BYTES as u64).read_to_end(&mut piece)?;
+    Ok((file, piece))
+}
+
+/// Receives the files of `manifest`, verifies them, and shelves the snapshot. What fails is deleted.
+pub(super) async fn receive(
+    shelf: &Shelf,
+    manifest: Manifest,
+    pieces: &mut Pieces<'_>,
+) -> Result<Arc<KeptSnapshot>, SnapshotError> {
+    let (number, unfinished) = shelf.begin();
+    let received = receive_into(shelf, number, &unfinished, manifest, pieces).await;
+    if received.is_err() {
+        shelf.discard(&unfinished);
+    }
+    received
+}
+
+async fn receive_into(
+    shelf: &Shelf,
+    number: u64,
+    unfinished: &Path,
+    manifest: Manifest,
+    pieces: &mut Pieces<'_>,
+) -> Result<Arc<KeptSnapshot>, SnapshotError> {
+    manifest.check(unfinished)?;
+    std::fs::create_dir_all(unfinished).map_err(file_error(unfinished))?;
+    for file in &manifest.files {
+        receive_file(unfinished, file, pieces).await?;
+    }
+    pieces.end().await?;
+    let path = unfinished.to_path_buf();
+    let checked = tokio::task::spawn_blocking(move || manifest.verify(&path).map(|()| manifest)).await?;
+    Ok(shelf.finish(number, unfinished, checked?)?)
+}
+
+async fn receive_file(directory: &Path, entry: &FileEntry, pieces: &mut Pieces<'_>) -> Result<(), SnapshotError> {
+    let path = directory.join(&entry.name);
+    let mut file = File::create(&path).map_err(file_error(&path))?;
+    let mut left = entry.bytes;
+    while left > 0 {
+        let piece = pieces.next().await?;
+        failpoints::check("snapshot.receive", &path).map_err(file_error(&path))?;
+        left = left.checked_sub(piece.len() as u64).ok_or_else(|| refused("a file is longer than announced"))?;
+        let written = tokio::task::spawn_blocking(move || file.write_all(&piece).map(|()| file)).await?;
+        file = written.map_err(file_error(&path))?;
+    }
+    Ok(())
+}
+
+fn refused(reason: &str) -> SnapshotError {
+    SnapshotError::Refused(reason.to_owned())
+}
+
+/// The frames of one snapshot, after its head.
+pub(super) struct Pieces<'a> {
+    pub(super) source: &'a mut dyn FrameSource,
+}
+
+impl Pieces<'_> {
+    async fn frame(&mut self) -> Result<(Kind, Bytes), SnapshotError> {
+        let frame = self.source.recv().await?.ok_or_else(|| refused("it ended too early"))?;
+        let (envelope, body) = super::envelope::open(frame).map_err(|error| refused(&error.to_string()))?;
+        Ok((envelope.kind, body))
+    }
+
+    async fn next(&mut self) -> Result<Bytes, SnapshotError> {
+        match self.frame().await? {
+            (Kind::SnapshotChunk, body) if !body.is_empty() => Ok(body),
+            _ => Err(refused("a piece of a file is missing")),
+        }
+    }
+
+    async fn end(&mut self) -> Result<(), SnapshotError> {
+        match self.frame().await? {
+            (Kind::SnapshotEnd, _) => Ok(()),
+            _ => Err(refused("more arrived than was announced")),
+        }
+    }
+}

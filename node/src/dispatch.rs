@@ -1,0 +1,150 @@
+//! What a client asks, done: requests become commands or reads, replies and refusals become answers.
+//!
+//! One typed dispatch for every encoding. Owns nothing but the wiring: the ledger decides, the consensus orders. Upholds
+//! R9 (three outcomes) and R13 (how fresh a read is).
+
+mod cluster;
+mod convert;
+mod ended;
+mod job;
+mod list;
+mod reading;
+mod refuse;
+mod submit;
+mod view;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use quorla_client::{ErrorBody, ErrorCode, ReadLevel, Reply, Request, Response};
+use quorla_consensus::{Consensus, ProposeError, ReadError};
+use quorla_ledger::ids::Principal;
+use tokio::sync::watch;
+
+use crate::gossip::Members;
+
+use ended::Ended;
+use reading::Reading;
+
+/// Answers requests of clients. Clones share it.
+#[derive(Clone)]
+pub struct Dispatch {
+    consensus: Consensus,
+    members: watch::Receiver<Members>,
+    about: Arc<About>,
+    ended: Arc<Ended>,
+    closing: Arc<AtomicBool>,
+}
+
+/// What the answering node says of itself.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// The cluster's id as text.
+    pub cluster_id: String,
+    /// The cluster's name.
+    pub cluster_name: String,
+    /// This node's name.
+    pub node: String,
+    /// Where clients reach it.
+    pub address: String,
+    /// Where its HTTP server is.
+    pub http_address: String,
+}
+
+impl Dispatch {
+    /// A dispatch over a running consensus.
+    pub fn new(consensus: Consensus, members: watch::Receiver<Members>, about: About) -> Self {
+        let ended = Arc::new(Ended::default());
+        Self { consensus, members, about: Arc::new(about), ended, closing: Arc::default() }
+    }
+
+    /// Wakes those who wait for jobs; runs until the consensus stops.
+    pub async fn follow(self) {
+        self.ended.follow(&self.consensus).await;
+    }
+
+    /// Refuses everything from now on.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Answers one request.
+    pub async fn answer(&self, principal: Principal, request: Request) -> Response {
+        let attempt = request.describe();
+        let outcome = match self.closing.load(Ordering::Relaxed) {
+            true => Err(self.shutting_down(attempt)),
+            false => self.do_request(principal, request).await,
+        };
+        crate::metrics::count_request(outcome.is_err());
+        match outcome {
+            Ok((applied_index, reply)) => Response { applied_index, outcome: Ok(reply) },
+            Err(error) => Response { applied_index: *self.consensus.applied().borrow(), outcome: Err(error) },
+        }
+    }
+
+    async fn do_request(&self, principal: Principal, request: Request) -> Result<(u64, Reply), ErrorBody> {
+        match request {
+            Request::Hello(hello) => self.welcome(principal, &hello),
+            Request::Submit(submit) => self.submit(principal, *submit).await,
+            Request::SubmitMany(submits) => self.submit_many(principal, submits).await,
+            Request::Wait(wait) => self.wait(wait).await,
+            Request::Info(query) => self.info(query).await,
+            Request::List(query) => self.list(query).await,
+            Request::ResolvePrefix(query) => self.resolve(query).await,
+            Request::Cancel(cancel) => self.cancel(principal, cancel).await,
+            Request::Retry(retry) => self.retry(principal, retry).await,
+            Request::History(query) => self.history(query).await,
+            Request::Logs(query) => self.logs(query).await,
+            Request::Nodes(level) => self.nodes(level).await,
+            Request::Status => self.status().await,
+            Request::MarkContentHash(_) => self.mark_content_hash().await,
+            Request::ContentHash(query) => self.content_hash(query).await,
+        }
+    }
+
+    async fn read(&self, attempt: &str, level: ReadLevel) -> Result<Reading, ErrorBody> {
+        let level = match level {
+            ReadLevel::Linearizable => quorla_consensus::ReadLevel::Linearizable,
+            ReadLevel::AtLeast(index) => quorla_consensus::ReadLevel::AtLeast(index),
+            ReadLevel::Stale => quorla_consensus::ReadLevel::Stale,
+        };
+        match self.consensus.read(level).await {
+            Ok(view) => Ok(Reading::new(view)),
+            Err(error) => Err(self.not_read(attempt, &error)),
+        }
+    }
+
+    fn not_read(&self, attempt: &str, error: &ReadError) -> ErrorBody {
+        ErrorBody::new(ErrorCode::NoQuorum, format!("{attempt}: {error}"))
+            .hint("Try again; see `quorla cluster status`, or ask for a stale read.")
+            .leader(self.leader_address())
+    }
+
+    fn not_proposed(&self, attempt: &str, error: &ProposeError) -> ErrorBody {
+        match error {
+            ProposeError::Overloaded { retry_after_ms } => {
+                ErrorBody::new(ErrorCode::Overloaded, format!("{attempt}: {error}"))
+                    .retry_after_ms(*retry_after_ms)
+                    .hint("Slow down; the cluster has as much in flight as it takes.")
+            }
+            ProposeError::NotLeader { .. } => ErrorBody::new(ErrorCode::NoQuorum, format!("{attempt}: {error}"))
+                .hint("Try again; see `quorla cluster status`.")
+                .leader(self.leader_address()),
+            ProposeError::TooLarge { .. } => ErrorBody::new(ErrorCode::LimitExceeded, format!("{attempt}: {error}"))
+                .hint("Send less standard input, environment or arguments."),
+            ProposeError::Unknown => ErrorBody::new(
+                ErrorCode::OutcomeUnknown,
+                format!("{attempt}: whether it was done is not known, for the leader changed or did not answer"),
+            )
+            .hint("Ask again with the same ids; the cluster remembers them for a day."),
+        }
+    }
+
+    fn shutting_down(&self, attempt: &str) -> ErrorBody {
+        ErrorBody::new(ErrorCode::ShuttingDown, format!("{attempt}: this node is stopping"))
+            .hint("Ask another node.")
+            .leader(self.leader_address())
+    }
+}

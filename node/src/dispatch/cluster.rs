@@ -1,0 +1,164 @@
+//! The cluster as this node sees it: greeting, nodes, status, content hashes.
+
+use std::time::Duration;
+
+use quorla_client::{
+    ClusterStatus, ContentHash, ContentHashQuery, ErrorBody, ErrorCode, Hello, NodeRole, NodeView, PROTOCOL_VERSION,
+    ReadLevel, Reply, Welcome, limits::WAIT_MS_MAX,
+};
+use quorla_consensus::{Peer, Status};
+use quorla_ledger::{Command, ids::Principal, record::NodeRecord, reply};
+use tokio::time::{Instant, timeout_at};
+
+use super::{Dispatch, refuse};
+use crate::{gossip::Member, identity::KeyId};
+
+impl Dispatch {
+    pub(super) fn welcome(&self, principal: Principal, hello: &Hello) -> Result<(u64, Reply), ErrorBody> {
+        if hello.version != PROTOCOL_VERSION {
+            let message = format!("greet the server: it speaks version {PROTOCOL_VERSION}, not {}", hello.version);
+            return Err(ErrorBody::new(ErrorCode::VersionUnsupported, message).hint("Upgrade the older side."));
+        }
+        tracing::debug!(agent = %hello.agent, "client greeted");
+        let status = self.consensus.status().borrow().clone();
+        let welcome = Welcome {
+            version: PROTOCOL_VERSION,
+            cluster_id: self.about.cluster_id.clone(),
+            node: self.about.node.clone(),
+            principal: KeyId(principal.0).to_string(),
+            server_time_ms: self.consensus.ledger_time().0,
+            leader: self.leader_address(),
+            is_leader: status.is_leader(),
+            addresses: self.addresses(),
+        };
+        Ok((self.applied_index(), Reply::Welcome(welcome)))
+    }
+
+    pub(super) async fn nodes(&self, level: ReadLevel) -> Result<(u64, Reply), ErrorBody> {
+        let reading = self.read("list the nodes", level).await?;
+        let nodes = self.show_nodes(&reading.nodes()?);
+        Ok((reading.applied_index(), Reply::Nodes(nodes)))
+    }
+
+    pub(super) async fn status(&self) -> Result<(u64, Reply), ErrorBody> {
+        let reading = self.read("read the cluster's status", ReadLevel::Stale).await?;
+        let status = self.consensus.status().borrow().clone();
+        let nodes = self.show_nodes(&reading.nodes()?);
+        let leader = status.leader.as_ref().and_then(|leader| {
+            let key = KeyId(leader.node_key).to_string();
+            nodes.iter().find(|node| node.key == key).map(|node| node.name.clone())
+        });
+        let live = self.consensus.inspect(quorla_ledger::Ledger::live_jobs);
+        let status = ClusterStatus {
+            cluster_id: self.about.cluster_id.clone(),
+            cluster_name: self.about.cluster_name.clone(),
+            answered_by: self.about.node.clone(),
+            term: status.term,
+            leader,
+            applied_index: reading.applied_index(),
+            content_hash: status.content_hash.as_ref().map(|hash| self.show_hash(hash)),
+            jobs_live: u64::try_from(live).unwrap_or(u64::MAX),
+            nodes,
+        };
+        Ok((reading.applied_index(), Reply::Status(Box::new(status))))
+    }
+
+    pub(super) async fn mark_content_hash(&self) -> Result<(u64, Reply), ErrorBody> {
+        let attempt = "mark a content hash";
+        match self.change(attempt, &Command::MarkContentHash).await? {
+            reply::Reply::ContentHashMarked { index } => Ok((self.applied_index(), Reply::ContentHashMarked(index))),
+            _ => Err(refuse::unexpected(attempt)),
+        }
+    }
+
+    /// Waits until this node has hashed its content at that index or a later one.
+    pub(super) async fn content_hash(&self, query: ContentHashQuery) -> Result<(u64, Reply), ErrorBody> {
+        let deadline = Instant::now() + Duration::from_millis(query.timeout_ms.min(WAIT_MS_MAX));
+        let mut status = self.consensus.status();
+        let reached =
+            status.wait_for(|status| status.content_hash.as_ref().is_some_and(|hash| hash.index >= query.index));
+        let reached = timeout_at(deadline, reached).await.ok().and_then(Result::ok);
+        let hash = reached.and_then(|status| status.content_hash.clone()).filter(|hash| hash.index == query.index);
+        match hash {
+            Some(hash) => Ok((self.applied_index(), Reply::ContentHash(self.show_hash(&hash)))),
+            None => Err(ErrorBody::new(
+                ErrorCode::NotFound,
+                format!("read a content hash: {} has none of index {}", self.about.node, query.index),
+            )
+            .hint("Wait for longer, or mark a new one.")),
+        }
+    }
+
+    pub(super) fn leader_address(&self) -> Option<String> {
+        let leader = self.consensus.status().borrow().leader.clone()?;
+        let member = self.member(&KeyId(leader.node_key));
+        Some(member.map_or(leader.address, |member| member.address))
+    }
+
+    fn addresses(&self) -> Vec<String> {
+        self.members.borrow().iter().map(|member| member.address.clone()).collect()
+    }
+
+    fn member(&self, key: &KeyId) -> Option<Member> {
+        self.members.borrow().iter().find(|member| member.key == *key).cloned()
+    }
+
+    fn show_hash(&self, hash: &quorla_consensus::ContentHash) -> ContentHash {
+        let digits = hash.hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        ContentHash { node: self.about.node.clone(), index: hash.index, hash: digits }
+    }
+
+    fn show_nodes(&self, records: &[NodeRecord]) -> Vec<NodeView> {
+        let status = self.consensus.status().borrow().clone();
+        let mut nodes: Vec<NodeView> = records.iter().map(|record| self.show_node(record, &status)).collect();
+        nodes.sort_by(|one, other| one.name.cmp(&other.name));
+        nodes
+    }
+
+    fn show_node(&self, record: &NodeRecord, status: &Status) -> NodeView {
+        let key = KeyId(record.key.0);
+        let gossiped = self.member(&key);
+        let voice = member_of(record, status);
+        let progress = voice.and_then(|peer| status.progress.iter().find(|progress| progress.raft_id == peer.raft_id));
+        let used = self.consensus.inspect(|ledger| {
+            ledger.node(record.id).map_or(0, |node| node.record().capacity.slots - node.free().slots)
+        });
+        let is_self = record.name == self.about.node;
+        NodeView {
+            name: record.name.clone(),
+            key: key.to_string(),
+            role: role(record, status),
+            raft_id: voice.map(|peer| peer.raft_id),
+            address: gossiped.as_ref().map(|member| member.address.clone()),
+            http_address: is_self.then(|| self.about.http_address.clone()),
+            applied_index: if is_self { Some(self.applied_index()) } else { progress.and_then(|it| it.matched_index) },
+            lag: progress.map(|progress| progress.lag),
+            slots_used: used,
+            slots_total: record.capacity.slots,
+            cpu_milli_total: u32::try_from(record.capacity.cpu.0).unwrap_or(u32::MAX),
+            memory_bytes_total: record.capacity.memory.0,
+            draining: record.draining,
+            labels: record.labels.clone(),
+            rss_bytes: is_self.then(crate::metrics::resident_bytes).flatten(),
+            version: gossiped.map(|member| member.version),
+        }
+    }
+}
+
+/// The node as a member of the group, voter or learner; the newest storage if it has several.
+fn member_of<'s>(record: &NodeRecord, status: &'s Status) -> Option<&'s Peer> {
+    let members = status.voters.iter().chain(&status.learners);
+    members.filter(|peer| peer.node_key == record.key.0).max_by_key(|peer| peer.raft_id)
+}
+
+fn role(record: &NodeRecord, status: &Status) -> NodeRole {
+    let leads = status.leader.as_ref().is_some_and(|leader| leader.node_key == record.key.0);
+    let votes = status.voters.iter().any(|peer| peer.node_key == record.key.0);
+    match member_of(record, status) {
+        _ if !record.up => NodeRole::Gone,
+        Some(_) if leads => NodeRole::Leader,
+        Some(_) if votes => NodeRole::Follower,
+        Some(_) => NodeRole::Learner,
+        None => NodeRole::Worker,
+    }
+}

@@ -1,0 +1,154 @@
+//! One job: looked up, waited for, its history and its recorded output.
+
+use std::{ops::ControlFlow, time::Duration};
+
+use quorla_client::{
+    ErrorBody, EventView, JobHistory, JobId, JobLogs, JobQuery, JobView, LogsQuery, Reply, Wait,
+    limits::{HISTORY_EVENTS_MAX, WAIT_MS_MAX},
+};
+use quorla_ledger::{
+    event::Event,
+    ids,
+    record::{Course, JobRecord},
+};
+use tokio::time::{Instant, timeout_at};
+
+use super::{Dispatch, reading::Reading, refuse, view};
+
+impl Dispatch {
+    pub(super) async fn info(&self, query: JobQuery) -> Result<(u64, Reply), ErrorBody> {
+        let reading = self.read("look up a job", query.read).await?;
+        let shown = show(&reading, query.job, "look up a job")?;
+        Ok((reading.applied_index(), Reply::Job(Box::new(shown))))
+    }
+
+    /// Looks again whenever something was applied, and answers at the end of the job or of the time.
+    pub(super) async fn wait(&self, wait: Wait) -> Result<(u64, Reply), ErrorBody> {
+        let deadline = Instant::now() + Duration::from_millis(wait.timeout_ms.min(WAIT_MS_MAX));
+        let mut ended = self.ended.listen(wait.job);
+        let mut reading = self.read("wait for a job", wait.read).await?;
+        loop {
+            let shown = show(&reading, wait.job, "wait for a job")?;
+            if shown.state.is_ended() || timeout_at(deadline, ended.changed()).await.is_err() {
+                return Ok((reading.applied_index(), Reply::Waited(Box::new(shown))));
+            }
+            reading = self.read("wait for a job", quorla_client::ReadLevel::Stale).await?;
+        }
+    }
+
+    pub(super) async fn history(&self, query: JobQuery) -> Result<(u64, Reply), ErrorBody> {
+        let attempt = "read a job's history";
+        let reading = self.read(attempt, query.read).await?;
+        let record = reading.job(query.job)?.ok_or_else(|| refuse::unknown_job(attempt, query.job))?;
+        let job = show_record(&reading, &record)?;
+        let (events, whole) = events(&reading, &record)?;
+        let incomplete = !whole || events.first().is_none_or(|event| event.sequence != record.first_event);
+        Ok((reading.applied_index(), Reply::History(Box::new(JobHistory { job, events, incomplete }))))
+    }
+
+    pub(super) async fn logs(&self, query: LogsQuery) -> Result<(u64, Reply), ErrorBody> {
+        let attempt = "read a job's output";
+        let reading = self.read(attempt, query.read).await?;
+        let record = reading.job(query.job)?.ok_or_else(|| refuse::unknown_job(attempt, query.job))?;
+        let wanted = match query.attempt {
+            Some(number) => record.attempts.iter().find(|attempt| attempt.number == number),
+            None => record.attempts.last(),
+        };
+        let Some(wanted) = wanted else {
+            return match query.attempt {
+                Some(number) => Err(refuse::unknown_attempt(query.job, number, record.attempts_made)),
+                None => Ok((reading.applied_index(), Reply::Logs(no_output(query.job, record.state.is_ended())))),
+            };
+        };
+        let tails = reading.tails(record.id, wanted.placed.fence)?.unwrap_or_default();
+        let logs = JobLogs {
+            job: query.job,
+            attempt: wanted.number,
+            ended: wanted.course != Course::Open,
+            stdout: view::tail(tails.stdout),
+            stderr: view::tail(tails.stderr),
+        };
+        Ok((reading.applied_index(), Reply::Logs(logs)))
+    }
+}
+
+fn no_output(job: JobId, ended: bool) -> JobLogs {
+    JobLogs { job, attempt: 0, ended, stdout: Default::default(), stderr: Default::default() }
+}
+
+fn show(reading: &Reading, job: JobId, attempt: &str) -> Result<JobView, ErrorBody> {
+    let record = reading.job(job)?.ok_or_else(|| refuse::unknown_job(attempt, job))?;
+    show_record(reading, &record)
+}
+
+fn show_record(reading: &Reading, record: &JobRecord) -> Result<JobView, ErrorBody> {
+    Ok(view::job(record, reading.spec(record.id)?, &reading.node_names()?))
+}
+
+/// The job's events, and whether none is missing at the end.
+fn events(reading: &Reading, record: &JobRecord) -> Result<(Vec<EventView>, bool), ErrorBody> {
+    let names = reading.node_names()?;
+    let mut events = Vec::new();
+    let mut full = false;
+    let whole = reading.events_from(record.first_event, |page| {
+        for (sequence, event) in (page.first..).zip(&page.events) {
+            let Some(told) = Told::of(event).filter(|told| told.job == record.id) else { continue };
+            full = events.len() >= usize::try_from(HISTORY_EVENTS_MAX).expect("a page fits memory");
+            if full {
+                return ControlFlow::Break(());
+            }
+            events.push(told.show(sequence, page.at.0, record, &names));
+            if matches!(event, Event::JobEnded(_)) {
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok((events, whole && !full))
+}
+
+/// What an event tells of a job.
+struct Told {
+    job: ids::JobId,
+    kind: &'static str,
+    fence: Option<ids::Fence>,
+    node: Option<ids::NodeId>,
+    detail: String,
+}
+
+impl Told {
+    fn of(event: &Event) -> Option<Self> {
+        let plain = |job: &ids::JobId, kind| Self { job: *job, kind, fence: None, node: None, detail: String::new() };
+        Some(match event {
+            Event::JobSubmitted(job) => plain(job, "job_submitted"),
+            Event::JobQueued(job) => plain(job, "job_queued"),
+            Event::JobEnded(job) => plain(job, "job_ended"),
+            Event::JobBackedOff { job, until } => {
+                Self { detail: format!("until {until}"), ..plain(job, "job_backed_off") }
+            }
+            Event::AttemptAssigned { job, fence, node } => {
+                Self { fence: Some(*fence), node: Some(*node), ..plain(job, "attempt_assigned") }
+            }
+            Event::AttemptStopping { job, fence, cause } => {
+                Self { fence: Some(*fence), detail: format!("{cause:?}"), ..plain(job, "attempt_stopping") }
+            }
+            Event::AttemptEnded { job, fence } => Self { fence: Some(*fence), ..plain(job, "attempt_ended") },
+            Event::AttemptLost { job, fence } => Self { fence: Some(*fence), ..plain(job, "attempt_lost") },
+            Event::NodeReserved { job, node } => Self { node: Some(*node), ..plain(job, "node_reserved") },
+            Event::NodeRegistered { .. } | Event::NodeLapsed { .. } | Event::NodeDrained { .. } => return None,
+        })
+    }
+
+    fn show(self, sequence: u64, at_ms: u64, record: &JobRecord, names: &view::NodeNames) -> EventView {
+        let fence = self.fence;
+        let attempt = record.attempts.iter().find(|attempt| Some(attempt.placed.fence) == fence);
+        EventView {
+            sequence,
+            at_ms,
+            kind: self.kind.to_owned(),
+            attempt: attempt.map(|attempt| attempt.number),
+            node: self.node.and_then(|node| names.get(&node).cloned()),
+            detail: self.detail,
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Pages of jobs, newest first, and jobs by the first characters of their id.
+//!
+//! A page costs a merge of two ordered tables and looks at `ROWS_WALKED_MAX` records at the most, matching or not; where
+//! that ends it, the page is short and says where the next one begins.
+
+use std::{cmp::Reverse, ops::ControlFlow};
+
+use quorla_client::{
+    ErrorBody, ErrorCode, JobId, JobPage, JobSummary, ListQuery, PrefixMatch, PrefixQuery, Reply, canonical_prefix,
+    limits::{LIST_ROWS_DEFAULT, LIST_ROWS_MAX, PREFIX_CANDIDATES_MAX},
+};
+use quorla_ledger::{ids, record::JobRecord, tables::Table};
+
+use super::{Dispatch, reading::Reading, view};
+
+/// Records that one page looks at in each table.
+const ROWS_WALKED_MAX: usize = 20_000;
+/// Characters of an id's text that are its random part.
+const RANDOM_CHARS: usize = 16;
+
+impl Dispatch {
+    pub(super) async fn list(&self, query: ListQuery) -> Result<(u64, Reply), ErrorBody> {
+        let below = cursor(query.cursor.as_deref())?;
+        let rows = usize::try_from(query.limit.unwrap_or(LIST_ROWS_DEFAULT).clamp(1, LIST_ROWS_MAX))
+            .expect("a page fits memory");
+        let reading = self.read("list jobs", query.read).await?;
+        let page = tokio::task::block_in_place(|| page(&reading, &query, below, rows))?;
+        Ok((reading.applied_index(), Reply::Jobs(page)))
+    }
+
+    pub(super) async fn resolve(&self, query: PrefixQuery) -> Result<(u64, Reply), ErrorBody> {
+        let attempt = "look up a job by its prefix";
+        let prefix = canonical_prefix(&query.prefix).filter(|prefix| !prefix.is_empty());
+        let prefix = prefix.ok_or_else(|| {
+            ErrorBody::new(ErrorCode::InvalidRequest, format!("{attempt}: {:?} begins no job's id", query.prefix))
+                .hint("Ids are digits and letters without i, l, o and u.")
+        })?;
+        let reading = self.read(attempt, query.read).await?;
+        let found = matches(&reading, &prefix)?;
+        Ok((reading.applied_index(), Reply::Prefix(found)))
+    }
+}
+
+fn page(reading: &Reading, query: &ListQuery, below: Option<ids::JobId>, rows: usize) -> Result<JobPage, ErrorBody> {
+    let names = reading.node_names()?;
+    let live = walk(reading, Table::Live, query, below, rows)?;
+    let ended = walk(reading, Table::Ended, query, below, rows)?;
+    // Beyond the point at which either walk was cut, the other table's rows would be out of order.
+    let cut = live.cut.max(ended.cut);
+    let mut records: Vec<JobRecord> = live.records.into_iter().chain(ended.records).collect();
+    records.sort_unstable_by_key(|record| Reverse(record.id));
+    records.retain(|record| cut.is_none_or(|cut| record.id >= cut));
+    let more = records.len() > rows;
+    records.truncate(rows);
+    let last = if more { records.last().map(|record| record.id) } else { cut };
+    Ok(JobPage {
+        jobs: records.iter().map(|record| view::summary(record, &names)).collect(),
+        next: last.map(|job| JobId::from_u128(job.0).to_string()),
+    })
+}
+
+/// The matching part of one table.
+struct Walked {
+    records: Vec<JobRecord>,
+    /// The last id looked at, where the walk was cut before the table's end.
+    cut: Option<ids::JobId>,
+}
+
+fn walk(
+    reading: &Reading,
+    table: Table,
+    query: &ListQuery,
+    below: Option<ids::JobId>,
+    rows: usize,
+) -> Result<Walked, ErrorBody> {
+    let mut walked = Walked { records: Vec::new(), cut: None };
+    let mut looked_at = 0;
+    reading.jobs_back(table, below, |record| {
+        looked_at += 1;
+        let id = record.id;
+        if wanted(&record, query) {
+            walked.records.push(record);
+        }
+        // One row more than asked for tells whether there is a next page.
+        if walked.records.len() > rows || looked_at >= ROWS_WALKED_MAX {
+            walked.cut = Some(id);
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(walked)
+}
+
+fn wanted(record: &JobRecord, query: &ListQuery) -> bool {
+    let in_state = query.states.is_empty() || query.states.contains(&view::state(&record.state));
+    let in_queue = query.queue.as_ref().is_none_or(|queue| *queue == record.queue);
+    let named = query.name_prefix.as_ref().is_none_or(|prefix| record.name.starts_with(prefix));
+    in_state && in_queue && named
+}
+
+fn cursor(cursor: Option<&str>) -> Result<Option<ids::JobId>, ErrorBody> {
+    let Some(text) = cursor else { return Ok(None) };
+    let job: JobId = text.parse().map_err(|error| {
+        ErrorBody::new(ErrorCode::InvalidRequest, format!("list jobs: the cursor is none: {error}"))
+            .hint("Use the `next` of the page before.")
+    })?;
+    Ok(Some(ids::JobId(job.as_u128())))
+}
+
+fn matches(reading: &Reading, prefix: &str) -> Result<PrefixMatch, ErrorBody> {
+    let most = usize::try_from(PREFIX_CANDIDATES_MAX).expect("a few");
+    let names = reading.node_names()?;
+    let mut jobs: Vec<JobId> = Vec::new();
+    let mut more = false;
+    reading.ids_from(&random_bits(prefix), |job| {
+        let job = JobId::from_u128(job.0);
+        if !job.to_string().starts_with(prefix) {
+            return ControlFlow::Break(());
+        }
+        more = jobs.len() == most;
+        if more {
+            return ControlFlow::Break(());
+        }
+        jobs.push(job);
+        ControlFlow::Continue(())
+    })?;
+    let records: Result<Vec<_>, ErrorBody> = jobs.into_iter().map(|job| reading.job(job)).collect();
+    let jobs: Vec<JobSummary> = records?.into_iter().flatten().map(|record| view::summary(&record, &names)).collect();
+    Ok(PrefixMatch { jobs, more })
+}
+
+/// The smallest random part whose text begins with this prefix: five bits a character, 80 in all.
+fn random_bits(prefix: &str) -> Vec<u8> {
+    let padded: String = prefix.chars().chain(std::iter::repeat('0')).take(RANDOM_CHARS).collect();
+    let id: Result<JobId, _> = format!("{padded}-0000000000").parse();
+    let random = id.map_or(0, JobId::as_u128);
+    random.to_be_bytes()[6..].to_vec()
+}

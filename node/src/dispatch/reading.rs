@@ -1,0 +1,144 @@
+//! Typed look-ups in one view of the tables. Every answer of one request comes from one view.
+
+use std::ops::ControlFlow;
+
+use quorla_client::{ErrorBody, ErrorCode, JobId};
+use quorla_consensus::View;
+use quorla_ledger::{
+    codec,
+    event::EventPage,
+    ids::{self, Fence},
+    outcome::Tails,
+    record::{JobRecord, MetaRecord, NodeRecord, Stored},
+    spec::JobSpec,
+    tables::{self, Table},
+};
+use serde::de::DeserializeOwned;
+
+use super::view::NodeNames;
+
+/// Events looked at for one history before it is called incomplete.
+const EVENTS_WALKED_MAX: u64 = 200_000;
+
+/// A view with the ledger's types over it.
+pub(super) struct Reading {
+    view: View,
+}
+
+type Read<T> = Result<T, ErrorBody>;
+
+impl Reading {
+    pub(super) const fn new(view: View) -> Self {
+        Self { view }
+    }
+
+    pub(super) fn applied_index(&self) -> u64 {
+        self.view.applied_index()
+    }
+
+    pub(super) fn job(&self, job: JobId) -> Read<Option<JobRecord>> {
+        let id = ids::JobId(job.as_u128());
+        match self.record(&tables::live(id))? {
+            Some(live) => Ok(Some(live)),
+            None => self.record(&tables::ended(id)),
+        }
+    }
+
+    pub(super) fn spec(&self, job: ids::JobId) -> Read<Option<JobSpec>> {
+        self.record(&tables::spec(job))
+    }
+
+    pub(super) fn tails(&self, job: ids::JobId, fence: Fence) -> Read<Option<Tails>> {
+        self.record(&tables::tails(job, fence))
+    }
+
+    /// Sequence of the first event after this view.
+    pub(super) fn event_next(&self) -> Read<u64> {
+        Ok(self.record::<MetaRecord>(&tables::META)?.map_or(0, |meta| meta.event_next))
+    }
+
+    pub(super) fn nodes(&self) -> Read<Vec<NodeRecord>> {
+        let mut nodes = Vec::new();
+        self.scan(&Table::Nodes.prefix(), |_, value| {
+            nodes.extend(decode::<NodeRecord>(value));
+            ControlFlow::Continue(())
+        })?;
+        Ok(nodes)
+    }
+
+    pub(super) fn node_names(&self) -> Read<NodeNames> {
+        Ok(self.nodes()?.into_iter().map(|node| (node.id, node.name)).collect())
+    }
+
+    /// Jobs of one table, newest first, below `below` where that is given, until told to stop.
+    pub(super) fn jobs_back(
+        &self,
+        table: Table,
+        below: Option<ids::JobId>,
+        mut visit: impl FnMut(JobRecord) -> ControlFlow<()>,
+    ) -> Read<()> {
+        let below = below.map(|job| [table.prefix().as_slice(), &job.0.to_be_bytes()].concat());
+        let walked = self.view.scan_back(&table.prefix(), below.as_deref(), |_, value| match decode(value) {
+            Some(record) => visit(record),
+            None => ControlFlow::Continue(()),
+        });
+        walked.map_err(|error| unreadable(&error))
+    }
+
+    /// Ids whose random part begins with these bits, in the order of their text.
+    pub(super) fn ids_from(&self, from: &[u8], mut visit: impl FnMut(ids::JobId) -> ControlFlow<()>) -> Read<()> {
+        let prefix = Table::ShortIds.prefix();
+        let from = [prefix.as_slice(), from].concat();
+        let walked = self.view.scan_from(&prefix, &from, |key, _| {
+            tables::job_of_short_id(key).map_or(ControlFlow::Continue(()), &mut visit)
+        });
+        walked.map_err(|error| unreadable(&error))
+    }
+
+    /// Pages of events from the one that holds `sequence` on; false where the walk was cut by its bound.
+    pub(super) fn events_from(&self, sequence: u64, mut visit: impl FnMut(EventPage) -> ControlFlow<()>) -> Read<bool> {
+        let prefix = Table::Events.prefix();
+        let first = self.page_with(sequence)?;
+        let (mut walked, mut whole) = (0, true);
+        let outcome = self.view.scan_from(&prefix, &tables::event_page(first), |_, value| {
+            let Some(page) = decode::<EventPage>(value) else { return ControlFlow::Continue(()) };
+            walked += u64::try_from(page.events.len()).unwrap_or(u64::MAX);
+            if walked > EVENTS_WALKED_MAX {
+                whole = false;
+                return ControlFlow::Break(());
+            }
+            visit(page)
+        });
+        outcome.map_err(|error| unreadable(&error))?;
+        Ok(whole)
+    }
+
+    /// The first sequence of the page that holds this one, or of the next one that is kept.
+    fn page_with(&self, sequence: u64) -> Read<u64> {
+        let mut first = sequence;
+        let above = tables::event_page(sequence.saturating_add(1));
+        let walked = self.view.scan_back(&Table::Events.prefix(), Some(&above), |_, value| {
+            first = decode::<EventPage>(value).map_or(sequence, |page| page.first);
+            ControlFlow::Break(())
+        });
+        walked.map_err(|error| unreadable(&error))?;
+        Ok(first)
+    }
+
+    fn scan(&self, prefix: &[u8], visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>) -> Read<()> {
+        self.view.scan(prefix, visit).map_err(|error| unreadable(&error))
+    }
+
+    fn record<T: DeserializeOwned>(&self, key: &[u8]) -> Read<Option<T>> {
+        let bytes = self.view.read(key).map_err(|error| unreadable(&error))?;
+        bytes.map(|bytes| decode(&bytes).ok_or_else(|| unreadable(&"a record is corrupt"))).transpose()
+    }
+}
+
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    codec::decode(bytes).map(|Stored::V1(record)| record)
+}
+
+fn unreadable(why: &impl std::fmt::Display) -> ErrorBody {
+    ErrorBody::new(ErrorCode::Internal, format!("read the node's state: {why}")).hint("Ask another node.")
+}

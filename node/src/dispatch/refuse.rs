@@ -1,0 +1,137 @@
+//! From what the ledger and the consensus refuse to words for a client: a stable code, why, and what to try next.
+
+use quorla_client::{ErrorBody, ErrorCode, JobId};
+use quorla_ledger::{
+    limits::{DEMANDS_MAX, LIVE_JOBS_MAX, Limit},
+    record::JobState,
+    reply::Refusal,
+    spec::check::SpecFault,
+};
+
+/// The ledger refused: `attempt` says what was tried, as in "submit a job".
+pub(super) fn refused(attempt: &str, refusal: &Refusal) -> ErrorBody {
+    let (code, why) = explain(refusal);
+    let body = ErrorBody::new(code, format!("{attempt}: {why}"));
+    match hint(refusal) {
+        Some(hint) => body.hint(hint),
+        None => body,
+    }
+}
+
+/// A reply that cannot answer what was asked: a bug, said without losing the connection.
+pub(super) fn unexpected(attempt: &str) -> ErrorBody {
+    ErrorBody::new(ErrorCode::Internal, format!("{attempt}: the ledger answered something else"))
+        .hint("This is a bug in Quorla; the node's log has more.")
+}
+
+/// A job that is not there.
+pub(super) fn unknown_job(attempt: &str, job: JobId) -> ErrorBody {
+    ErrorBody::new(ErrorCode::NotFound, format!("{attempt}: there is no job {job}"))
+        .hint("`quorla job list` shows the jobs that are kept; ended ones are removed after the retention.")
+}
+
+/// An attempt that is not there.
+pub(super) fn unknown_attempt(job: JobId, number: u32, made: u32) -> ErrorBody {
+    let message = format!("read a job's output: job {job} has no attempt {number} that is kept; it made {made}");
+    ErrorBody::new(ErrorCode::NotFound, message).hint("`quorla job history` shows its attempts.")
+}
+
+fn explain(refusal: &Refusal) -> (ErrorCode, String) {
+    match refusal {
+        Refusal::SpecIsInvalid(fault) => explain_fault(fault),
+        Refusal::SubmitIsTooOld { oldest } => {
+            (ErrorCode::SubmitIsTooOld, format!("its id is older than {oldest}, what the cluster remembers"))
+        }
+        Refusal::RequestIsFromFuture { now } => {
+            (ErrorCode::RequestIsFromTheFuture, format!("its id was drawn after the cluster's time, {now}"))
+        }
+        Refusal::KeyConflicts { first } => (
+            ErrorCode::IdempotencyConflict,
+            format!("the id or idempotency key was used for another request, {}", JobId::from_u128(first.0)),
+        ),
+        Refusal::JobExists => (ErrorCode::IdempotencyConflict, "a job with this id exists".into()),
+        Refusal::JobIsUnknown => (ErrorCode::NotFound, "there is no such job".into()),
+        Refusal::JobHasEnded(state) => (ErrorCode::JobHasEnded, format!("the job has {}", past(state))),
+        Refusal::JobIsLive => (ErrorCode::JobHasNotEnded, "the job has not ended".into()),
+        Refusal::SpecIsGone => (ErrorCode::NotFound, "the job's specification is kept no longer".into()),
+        Refusal::LedgerIsFull => {
+            (ErrorCode::Overloaded, format!("{LIVE_JOBS_MAX} jobs have not ended, which is the most there may be"))
+        }
+        Refusal::DemandsAreExhausted => {
+            (ErrorCode::LimitExceeded, format!("{DEMANDS_MAX} different demands are live, which is the most"))
+        }
+        Refusal::NodeIsUnknown => (ErrorCode::NotFound, "there is no such node".into()),
+        Refusal::DiskIsLow => (ErrorCode::DiskIsLow, "the disk is nearly full".into()),
+        other => (ErrorCode::Internal, format!("the ledger refused: {other:?}")),
+    }
+}
+
+fn explain_fault(fault: &SpecFault) -> (ErrorCode, String) {
+    let why = match fault {
+        SpecFault::TooMuch { limit, actual } => {
+            let max = Limit::max(*limit);
+            return (ErrorCode::LimitExceeded, format!("{} is {actual}, at most {max} is accepted", named(*limit)));
+        }
+        SpecFault::CommandIsEmpty => "the command is empty".into(),
+        SpecFault::SlotsAreZero => "a job needs at least one slot".into(),
+        SpecFault::AttemptsAreZero => "a retry policy allows at least one attempt".into(),
+        SpecFault::SignalIsZero => "the kill signal is 0".into(),
+        SpecFault::NameIsInvalid(name) => format!("{name:?} is no name: letters, digits and . _ - / : are"),
+        SpecFault::KeyIsInvalid(key) => format!("{key:?} is no name of a label or variable"),
+        SpecFault::HasNul => "a text holds a NUL byte".into(),
+        SpecFault::PathIsRelative(path) => format!("the working directory {path:?} is not an absolute path"),
+        SpecFault::VariableIsReserved(name) => format!("the variable {name} is set by Quorla alone"),
+    };
+    (ErrorCode::InvalidRequest, why)
+}
+
+/// The name of a bound as users know it.
+const fn named(limit: Limit) -> &'static str {
+    match limit {
+        Limit::NameBytes => "the length of a name in bytes",
+        Limit::Arguments => "the number of the command's words",
+        Limit::ArgumentBytes => "the length of the command in bytes",
+        Limit::EnvVars => "the number of environment variables",
+        Limit::EnvBytes => "the size of the environment in bytes",
+        Limit::PathBytes => "the length of the working directory in bytes",
+        Limit::StdinBytes => "the standard input in bytes",
+        Limit::Labels => "the number of labels",
+        Limit::LabelBytes => "the length of a label in bytes",
+        Limit::Constraints => "the number of constraints",
+        Limit::ConstraintValues => "the number of values in a constraint",
+        Limit::Priority => "the priority",
+        Limit::Slots => "the number of slots",
+        Limit::Attempts => "the number of attempts",
+        Limit::RetryableExitCodes => "the number of retryable exit codes",
+        Limit::JitterPercent => "the jitter in percent",
+        Limit::SpanMs => "a span in milliseconds",
+        Limit::OutputTailBytes => "the recorded output in bytes",
+        Limit::IdempotencyKeyBytes => "the length of the idempotency key in bytes",
+        Limit::Signal => "the kill signal",
+        Limit::ReasonBytes => "the length of the reason in bytes",
+    }
+}
+
+const fn hint(refusal: &Refusal) -> Option<&'static str> {
+    match refusal {
+        Refusal::KeyConflicts { .. } | Refusal::JobExists => Some("Use another key, or submit the very same job."),
+        Refusal::SubmitIsTooOld { .. } => Some("Look whether the job was accepted, then submit it anew."),
+        Refusal::RequestIsFromFuture { .. } => Some("Set the clock of this machine."),
+        Refusal::JobIsLive => Some("Cancel it first, or wait for its end."),
+        Refusal::JobIsUnknown | Refusal::SpecIsGone => Some("`quorla job list` shows the jobs that are kept."),
+        Refusal::LedgerIsFull => Some("Wait until jobs have ended."),
+        Refusal::DiskIsLow => Some("Free space on the node's disk."),
+        Refusal::DemandsAreExhausted => Some("Let jobs share their resources and constraints."),
+        _ => None,
+    }
+}
+
+const fn past(state: &JobState) -> &'static str {
+    match state {
+        JobState::Succeeded { .. } => "succeeded",
+        JobState::Failed { .. } => "failed",
+        JobState::Cancelled { .. } => "been cancelled",
+        JobState::DeadlineExceeded { .. } => "exceeded its deadline",
+        _ => "not ended",
+    }
+}

@@ -1,0 +1,185 @@
+//! From records to what clients are shown. Names nodes by their names, times by the cluster's clock.
+
+use std::collections::BTreeMap;
+
+use quorla_client::{
+    AttemptOutcome, AttemptView, JobId, JobState as Shown, JobSummary, JobView, Tail as ShownTail, Usage,
+};
+use quorla_ledger::{
+    ids::NodeId,
+    outcome::{Deadline, Exit, Failure, StartFailure, StopCause, Tail},
+    record::{AttemptRecord, Course, JobRecord, JobState, Placed},
+    spec::JobSpec,
+};
+
+/// Names of nodes by id, as far as they are known.
+pub(super) type NodeNames = BTreeMap<NodeId, String>;
+
+pub(super) fn job(record: &JobRecord, spec: Option<JobSpec>, names: &NodeNames) -> JobView {
+    let last = record.attempts.last();
+    let (command, labels) = spec.map(|spec| (spec.command, spec.labels)).unwrap_or_default();
+    JobView {
+        id: JobId::from_u128(record.id.0),
+        name: record.name.clone(),
+        command,
+        state: state(&record.state),
+        until_ms: until(&record.state),
+        reason: reason(record),
+        queue: record.queue.clone(),
+        priority: record.priority,
+        labels,
+        retry_of: record.retry_of.map(|job| JobId::from_u128(job.0)),
+        submitted_ms: record.submitted_at.0,
+        started_ms: last.map(|attempt| attempt.placed.at.0),
+        ended_ms: record.state.ended_at().map(|at| at.0),
+        node: last.map(|attempt| node_name(&attempt.placed, names)),
+        attempts_total: record.attempts_made,
+        attempts: record.attempts.iter().map(|attempt| self::attempt(attempt, &record.state, names)).collect(),
+    }
+}
+
+pub(super) fn summary(record: &JobRecord, names: &NodeNames) -> JobSummary {
+    let last = record.attempts.last();
+    JobSummary {
+        id: JobId::from_u128(record.id.0),
+        name: record.name.clone(),
+        state: state(&record.state),
+        queue: record.queue.clone(),
+        priority: record.priority,
+        submitted_ms: record.submitted_at.0,
+        started_ms: last.map(|attempt| attempt.placed.at.0),
+        ended_ms: record.state.ended_at().map(|at| at.0),
+        node: last.map(|attempt| node_name(&attempt.placed, names)),
+        attempts: record.attempts_made,
+        exit_code: last.and_then(|attempt| exit_code(&attempt.course)),
+    }
+}
+
+pub(super) const fn state(state: &JobState) -> Shown {
+    match state {
+        JobState::Delayed { .. } => Shown::Delayed,
+        JobState::Queued { .. } => Shown::Queued,
+        JobState::Running(_) => Shown::Running,
+        JobState::Stopping { .. } => Shown::Stopping,
+        JobState::BackingOff { .. } => Shown::BackingOff,
+        JobState::Succeeded { .. } => Shown::Succeeded,
+        JobState::Failed { .. } => Shown::Failed,
+        JobState::Cancelled { .. } => Shown::Cancelled,
+        JobState::DeadlineExceeded { .. } => Shown::DeadlineExceeded,
+    }
+}
+
+pub(super) fn tail(tail: Tail) -> ShownTail {
+    ShownTail { bytes: tail.bytes.into(), bytes_omitted: tail.dropped.0 }
+}
+
+fn attempt(attempt: &AttemptRecord, job: &JobState, names: &NodeNames) -> AttemptView {
+    let (outcome, ended_ms, usage) = match &attempt.course {
+        Course::Open if matches!(job, JobState::Stopping { .. }) => (AttemptOutcome::Stopping, None, None),
+        Course::Open => (AttemptOutcome::Running, None, None),
+        Course::Lost { at } => (AttemptOutcome::Lost, Some(at.0), None),
+        Course::Ended { at, end, stopped } => {
+            let usage = Usage {
+                cpu_user_ms: end.usage.user.0,
+                cpu_system_ms: end.usage.system.0,
+                memory_bytes_max: end.usage.rss_max.0,
+            };
+            (outcome(&end.exit, *stopped), Some(at.0), Some(usage))
+        }
+    };
+    AttemptView {
+        number: attempt.number,
+        fence: attempt.placed.fence.0,
+        node: node_name(&attempt.placed, names),
+        outcome,
+        exit_code: exit_code(&attempt.course),
+        signal: signal(&attempt.course),
+        reason: attempt_reason(&attempt.course),
+        assigned_ms: attempt.placed.at.0,
+        ended_ms,
+        usage,
+    }
+}
+
+const fn outcome(exit: &Exit, stopped: Option<StopCause>) -> AttemptOutcome {
+    match (stopped, exit) {
+        (Some(StopCause::Cancel), _) => AttemptOutcome::Cancelled,
+        (Some(_), _) => AttemptOutcome::TimedOut,
+        (None, Exit::Code(0)) => AttemptOutcome::Succeeded,
+        (None, Exit::Code(_)) => AttemptOutcome::Failed,
+        (None, Exit::Signal(_)) => AttemptOutcome::Signalled,
+        (None, Exit::NotStarted { .. }) => AttemptOutcome::NotStarted,
+        (None, Exit::GivenUp) => AttemptOutcome::Lost,
+    }
+}
+
+/// As a shell would say it: 127 for a missing program, 126 for one that may not run.
+fn exit_code(course: &Course) -> Option<i32> {
+    let Course::Ended { end, .. } = course else { return None };
+    match &end.exit {
+        Exit::Code(code) => Some((*code).into()),
+        Exit::NotStarted { cause: StartFailure::NotFound, .. } => Some(127),
+        Exit::NotStarted { .. } => Some(126),
+        Exit::Signal(_) | Exit::GivenUp => None,
+    }
+}
+
+fn signal(course: &Course) -> Option<i32> {
+    match course {
+        Course::Ended { end, .. } => match end.exit {
+            Exit::Signal(signal) => Some(signal.into()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn attempt_reason(course: &Course) -> Option<String> {
+    let Course::Ended { end, .. } = course else { return None };
+    match &end.exit {
+        Exit::NotStarted { message, .. } => Some(message.clone()),
+        Exit::GivenUp => Some("the node gave it up while it was stopping".into()),
+        _ => None,
+    }
+}
+
+const fn until(state: &JobState) -> Option<u64> {
+    match state {
+        JobState::Delayed { until } | JobState::BackingOff { until } => Some(until.0),
+        _ => None,
+    }
+}
+
+fn reason(record: &JobRecord) -> Option<String> {
+    let said = record.cancel_reason.clone();
+    match &record.state {
+        JobState::Cancelled { .. } => said,
+        JobState::Stopping { cause, .. } => match cause {
+            StopCause::Cancel => Some(said.unwrap_or_else(|| "cancelled".into())),
+            StopCause::AttemptTimeout => Some("the attempt's timeout passed".into()),
+            StopCause::JobTimeout => Some("the job's timeout passed".into()),
+        },
+        JobState::DeadlineExceeded { deadline, .. } => Some(match deadline {
+            Deadline::Queue => "it waited in the queue for longer than timeouts.queue_ms".into(),
+            Deadline::Attempt => "its last attempt took longer than timeouts.attempt_ms".into(),
+            Deadline::Job => "it took longer than timeouts.job_ms in all".into(),
+        }),
+        JobState::Failed { failure, .. } => Some(failed(failure)),
+        JobState::BackingOff { .. } => Some(format!("attempt {} failed", record.attempts_made)),
+        _ => None,
+    }
+}
+
+fn failed(failure: &Failure) -> String {
+    match failure {
+        Failure::LostTooOften => "its attempts were lost with their nodes too often".into(),
+        Failure::Attempt(Exit::Code(code)) => format!("the command ended with exit code {code}"),
+        Failure::Attempt(Exit::Signal(signal)) => format!("the command was ended by signal {signal}"),
+        Failure::Attempt(Exit::NotStarted { message, .. }) => format!("the command could not be started: {message}"),
+        Failure::Attempt(Exit::GivenUp) => "its node gave it up".into(),
+    }
+}
+
+fn node_name(placed: &Placed, names: &NodeNames) -> String {
+    names.get(&placed.node).cloned().unwrap_or_else(|| format!("node-{}", placed.node.0))
+}

@@ -1,0 +1,265 @@
+//! Every metric of a node: its name, its help and the function that sets it. Rendered for Prometheus by `http`.
+//!
+//! No id is ever a label. Nothing here knows where a value comes from, save the memory of this process, which is read
+//! when somebody asks.
+
+use std::fs;
+
+use metrics::{counter, describe_counter, describe_gauge, gauge};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use thiserror::Error;
+
+const RAFT_TERM: &str = "quorla_raft_term";
+const RAFT_STATE: &str = "quorla_raft_state";
+const RAFT_IS_LEADER: &str = "quorla_raft_is_leader";
+const APPLIED_INDEX: &str = "quorla_applied_index";
+const APPLY_LAG: &str = "quorla_apply_lag_entries";
+const CLOCK_SKEW: &str = "quorla_clock_skew_seconds";
+const SLOTS: &str = "quorla_slots";
+const SLOTS_USED: &str = "quorla_slots_used";
+const JOBS_LIVE: &str = "quorla_jobs_live";
+const MEMBERS_LIVE: &str = "quorla_gossip_members_live";
+const CONNECTIONS: &str = "quorla_connections_open";
+const CLIENTS: &str = "quorla_client_sessions_open";
+const RESIDENT: &str = "quorla_resident_memory_bytes";
+const REQUESTS: &str = "quorla_client_requests_total";
+const REFUSED: &str = "quorla_client_requests_refused_total";
+
+/// Gauges and what they mean.
+const GAUGES: &[(&str, &str)] = &[
+    (RAFT_TERM, "Raft term of this node."),
+    (
+        RAFT_STATE,
+        "1 for the state this node is in, 0 for the others.",
+    ),
+    (RAFT_IS_LEADER, "1 while this node leads."),
+    (APPLIED_INDEX, "Index of the last entry applied here."),
+    (
+        APPLY_LAG,
+        "Entries known to be committed or appended and not applied here.",
+    ),
+    (
+        CLOCK_SKEW,
+        "How far this node's wall clock is from the cluster's median; positive is ahead.",
+    ),
+    (SLOTS, "Attempts that this node may run at once."),
+    (SLOTS_USED, "Attempts that this node holds."),
+    (JOBS_LIVE, "Jobs that have not ended, as this node knows."),
+    (
+        MEMBERS_LIVE,
+        "Members that gossip shows as live, this one included.",
+    ),
+    (
+        CONNECTIONS,
+        "Open QUIC connections, both planes and directions.",
+    ),
+    (CLIENTS, "Client sessions served here."),
+    (
+        RESIDENT,
+        "Resident memory of the node process, without its warden.",
+    ),
+];
+
+/// Counters and what they mean.
+const COUNTERS: &[(&str, &str)] = &[
+    (REQUESTS, "Requests of clients answered here."),
+    (REFUSED, "Requests of clients refused here."),
+];
+
+/// What a node is, as Raft sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RaftState {
+    /// Receives the log without a vote.
+    Learner,
+    /// Follows a leader.
+    Follower,
+    /// Stands for election.
+    Candidate,
+    /// Leads.
+    Leader,
+    /// Stopped or stopping.
+    Shutdown,
+}
+
+const STATES: [(RaftState, &str); 5] = [
+    (RaftState::Learner, "learner"),
+    (RaftState::Follower, "follower"),
+    (RaftState::Candidate, "candidate"),
+    (RaftState::Leader, "leader"),
+    (RaftState::Shutdown, "shutdown"),
+];
+
+/// The recorder could not be installed: another one was.
+#[derive(Debug, Error)]
+#[error("install the metrics recorder: {0}")]
+pub struct MetricsError(#[from] metrics_exporter_prometheus::BuildError);
+
+/// The installed recorder. Clones share it.
+#[derive(Clone)]
+pub struct Metrics {
+    recorder: PrometheusHandle,
+}
+
+impl Metrics {
+    /// Installs the recorder for the whole process. Once.
+    pub fn install() -> Result<Self, MetricsError> {
+        let recorder = PrometheusBuilder::new().install_recorder()?;
+        for (name, help) in GAUGES {
+            describe_gauge!(*name, *help);
+        }
+        for (name, help) in COUNTERS {
+            describe_counter!(*name, *help);
+            counter!(*name).absolute(0);
+        }
+        Ok(Self { recorder })
+    }
+
+    /// Renders another recorder; for tests, which share a process.
+    #[cfg(test)]
+    pub(crate) fn of(recorder: PrometheusHandle) -> Self {
+        Self { recorder }
+    }
+
+    /// All metrics in Prometheus' text format, memory read just now.
+    pub fn render(&self) -> String {
+        if let Some(bytes) = resident_bytes() {
+            set(RESIDENT, bytes);
+        }
+        self.recorder.run_upkeep();
+        self.recorder.render()
+    }
+}
+
+/// Sets the Raft term.
+pub fn set_raft_term(term: u64) {
+    set(RAFT_TERM, term);
+}
+
+/// Sets the Raft state, and with it whether this node leads.
+pub fn set_raft_state(state: RaftState) {
+    for (each, label) in STATES {
+        gauge!(RAFT_STATE, "state" => label).set(if each == state { 1.0 } else { 0.0 });
+    }
+    set(RAFT_IS_LEADER, u64::from(state == RaftState::Leader));
+}
+
+/// Sets the index of the last applied entry.
+pub fn set_applied_index(index: u64) {
+    set(APPLIED_INDEX, index);
+}
+
+/// Sets how many known entries are not applied yet.
+pub fn set_apply_lag_entries(entries: u64) {
+    set(APPLY_LAG, entries);
+}
+
+/// Sets how far the wall clock is from the cluster's median, in milliseconds; positive is ahead.
+pub fn set_clock_skew_ms(skew_ms: i64) {
+    let whole = float(skew_ms.unsigned_abs()) / 1_000.0;
+    gauge!(CLOCK_SKEW).set(if skew_ms < 0 { -whole } else { whole });
+}
+
+/// Sets the slots of this node and how many are in use.
+pub fn set_slots(slots: u32, used: u32) {
+    gauge!(SLOTS).set(slots);
+    gauge!(SLOTS_USED).set(used);
+}
+
+/// Sets the number of jobs that have not ended.
+pub fn set_jobs_live(jobs: u64) {
+    set(JOBS_LIVE, jobs);
+}
+
+/// Sets the number of live members, this node included.
+pub fn set_members_live(members: usize) {
+    set(MEMBERS_LIVE, u64::try_from(members).unwrap_or(u64::MAX));
+}
+
+/// Sets the number of open QUIC connections.
+pub fn set_connections_open(connections: usize) {
+    set(CONNECTIONS, u64::try_from(connections).unwrap_or(u64::MAX));
+}
+
+/// Counts a client session that began (`1`) or ended (`-1`).
+pub fn add_client_sessions(change: i8) {
+    gauge!(CLIENTS).increment(f64::from(change));
+}
+
+/// Counts a client's request, and whether it was refused.
+pub fn count_request(refused: bool) {
+    counter!(REQUESTS).increment(1);
+    if refused {
+        counter!(REFUSED).increment(1);
+    }
+}
+
+/// Resident memory of this process.
+pub fn resident_bytes() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1_024)
+}
+
+fn set(name: &'static str, value: u64) {
+    gauge!(name).set(float(value));
+}
+
+/// Prometheus has floats only: beyond 2^53 the last digits are lost, which a graph does not show.
+#[allow(clippy::cast_precision_loss)]
+fn float(value: u64) -> f64 {
+    value as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::{COUNTERS, GAUGES, RaftState, resident_bytes, set_clock_skew_ms, set_raft_state};
+
+    fn rendered(set: impl FnOnce()) -> String {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, set);
+        recorder.handle().render()
+    }
+
+    #[test]
+    fn exactly_one_state_is_set() {
+        let text = rendered(|| {
+            set_raft_state(RaftState::Follower);
+            set_raft_state(RaftState::Leader);
+        });
+        for line in [
+            "quorla_raft_state{state=\"leader\"} 1",
+            "quorla_raft_state{state=\"follower\"} 0",
+            "quorla_raft_is_leader 1",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+    }
+
+    #[test]
+    fn skew_keeps_its_sign() {
+        assert!(rendered(|| set_clock_skew_ms(-1_500)).contains("quorla_clock_skew_seconds -1.5"));
+    }
+
+    #[test]
+    fn names_end_in_their_unit() {
+        for (name, _) in COUNTERS {
+            assert!(name.ends_with("_total"), "{name}");
+        }
+        for (name, _) in GAUGES {
+            assert!(
+                name.starts_with("quorla_") && !name.ends_with("_total"),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn resident_memory_is_measured() {
+        assert!(resident_bytes().unwrap() > 1 << 20);
+    }
+}

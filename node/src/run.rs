@@ -1,0 +1,319 @@
+//! One node, from configuration to a running member and back: start in dependency order, stop in reverse.
+//!
+//! Start: identity, endpoint, HTTP (alive, not ready), gossip, storage (opened, founded, or admitted by a member),
+//! consensus, actors, client plane. Stop: refuse clients, drain attempts, hand leadership over, flush, close; each step
+//! has its time.
+
+mod error;
+mod join;
+mod open;
+mod parts;
+mod ready;
+mod report;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use quorla_actors::{
+    process::agent::{ProcessAgent, WardenCommand},
+    replica::ConsensusReplica,
+    root::{Actors, Ground},
+};
+use quorla_consensus::{Consensus, FOUNDING_RAFT_ID, GroupId, Storage};
+use quorla_ledger::{
+    codec::encode_command,
+    command::{Command, FoundCluster},
+    ids,
+};
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    clock::SystemClock,
+    config::Config,
+    dispatch::{About, Dispatch},
+    endpoint::{ClientConnection, Endpoint, NodeStream, Routes},
+    gossip::{ChitchatGossip, Gossip as _, Member},
+    http::{Gate, HttpServer, Readiness, operator_routes},
+    identity::Credentials,
+    link::{ClusterLink, Inspection},
+    metrics::Metrics,
+    session::ClientConversation,
+    transport::QuicTransport,
+};
+
+pub use error::NodeError;
+pub use ready::{READY_FILE, Ready};
+
+use open::Found;
+use report::Report;
+
+/// The one Raft group of today.
+const GROUP: GroupId = GroupId(0);
+/// How long leadership may take to move when this node stops.
+const TRANSFER_MAX: Duration = Duration::from_secs(2);
+
+/// What starts beside the configuration.
+#[derive(Clone, Debug)]
+pub struct StartOptions {
+    /// Creates the cluster where the data directory is new: for its first node, once in its life (R25).
+    pub found: bool,
+    /// How the node runs its warden.
+    pub warden: WardenCommand,
+}
+
+/// A running node. It stops by [`Node::stop`] only.
+pub struct Node {
+    ready: Ready,
+    network: Network,
+    consensus: Consensus,
+    storage: Arc<Storage>,
+    actors: Actors,
+    processes: Arc<ProcessAgent>,
+    dispatch: Dispatch,
+    gate: Gate,
+    tasks: TaskTracker,
+    stopping: watch::Sender<bool>,
+}
+
+/// What connects the node to others, up before it has a storage.
+struct Network {
+    credentials: Credentials,
+    own: Member,
+    endpoint: Endpoint,
+    transport: QuicTransport,
+    gossip: Arc<ChitchatGossip>,
+    link: ClusterLink,
+    http: HttpServer,
+    readiness: Readiness,
+}
+
+impl Node {
+    /// Starts a node; returns once it is a member of its cluster and serves, or is about to.
+    ///
+    /// # Errors
+    /// The first step that failed.
+    pub async fn start(config: Config, options: StartOptions) -> Result<Self, NodeError> {
+        let network = Network::start(&config).await?;
+        let ready = network.announce(&config.node.data_dir)?;
+        let gate = network.readiness.require("consensus");
+        let storage = network.open_storage(&config, options.found, &gate).await?;
+        let consensus = network.join_group(&config, Arc::clone(&storage)).await?;
+        let processes = parts::process_agent(&config, options.warden).await?;
+        let transport: Arc<dyn quorla_consensus::Transport> = Arc::new(network.transport.clone());
+        let replica = Arc::new(ConsensusReplica::new(consensus.clone(), transport, Arc::new(SystemClock)));
+        let kind = Arc::new(quorla_actors::kind::process::Processes::new(Arc::clone(&processes)));
+        let ground = Ground { replica: Arc::clone(&replica) as _, group: replica, kind };
+        let settings = parts::actor_settings(&config, &network.own);
+        let actors = Actors::start(settings, ground).await.map_err(|error| NodeError::Actors { reason: error.to_string() })?;
+        let dispatch = Dispatch::new(consensus.clone(), network.gossip.members(), network.about(&config, &ready));
+        let (stopping, _) = watch::channel(false);
+        let tasks = TaskTracker::new();
+        let node =
+            Self { ready, network, consensus, storage, actors, processes, dispatch, gate, tasks, stopping };
+        node.serve();
+        tracing::info!(name = %node.ready.name, quic = %node.ready.quic, http = %node.ready.http, "the node is up");
+        Ok(node)
+    }
+
+    /// Where it listens.
+    pub const fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// Resolves when the node cannot go on; it must be stopped then.
+    pub async fn failed(&mut self) -> NodeError {
+        let mut fatal = self.storage.fatal();
+        let fatal = async {
+            match fatal.wait_for(Option::is_some).await {
+                Ok(fatal) => fatal.clone(),
+                Err(_) => None,
+            }
+        };
+        tokio::select! {
+            Some(fatal) = fatal => NodeError::Fatal(fatal),
+            () = self.processes.gone() => NodeError::WardenIsGone,
+            () = self.actors.ended() => NodeError::Actors { reason: "the root actor ended".to_owned() },
+        }
+    }
+
+    /// Stops in order: refuses clients, drains attempts, hands leadership over, flushes, closes.
+    pub async fn stop(self) {
+        self.gate.close("stopping");
+        self.dispatch.close();
+        self.actors.stop().await;
+        hand_over(&self.consensus).await;
+        self.stopping.send_replace(true);
+        self.consensus.shutdown().await;
+        let storage = Arc::clone(&self.storage);
+        // A panic in there was reported; the process ends either way.
+        let _ = tokio::task::spawn_blocking(move || storage.close()).await;
+        self.network.gossip.stop().await;
+        self.network.link.stop().await;
+        self.network.http.stop().await;
+        self.network.endpoint.close().await;
+        self.tasks.close();
+        self.tasks.wait().await;
+        if let Some(processes) = Arc::into_inner(self.processes) {
+            processes.stop().await;
+        }
+        tracing::info!("the node has stopped");
+    }
+
+    /// Opens the node to its peers' agents and to clients.
+    fn serve(&self) {
+        let routes = self.network.endpoint.routes();
+        let agents = self.actors.door();
+        routes.to_actors(move |NodeStream { from, duplex, .. }| agents.accept(ids::NodeKey(from.key.0), duplex));
+        let (clients, dispatch) = (self.actors.door(), self.dispatch.clone());
+        routes.to_clients(move |connection: ClientConnection| {
+            let conversation = ClientConversation::new(dispatch.clone(), connection);
+            if let Err(error) = clients.open_session(Box::new(conversation)) {
+                tracing::warn!(%error, "a client is turned away");
+            }
+        });
+        self.tasks.spawn(stoppable(self.dispatch.clone().follow(), self.stopping.subscribe()));
+        let report = Report {
+            consensus: self.consensus.clone(),
+            endpoint: self.network.endpoint.clone(),
+            gossip: Arc::clone(&self.network.gossip),
+            gate: self.gate.clone(),
+            key: ids::NodeKey(self.network.own.key.0),
+        };
+        self.tasks.spawn(stoppable(report.run(), self.stopping.subscribe()));
+        self.network.link.follow(self.network.gossip.members());
+    }
+}
+
+impl Network {
+    async fn start(config: &Config) -> Result<Self, NodeError> {
+        let credentials = Credentials::load(&config.transport.files)?;
+        let routes = Arc::new(Routes::default());
+        let endpoint = Endpoint::bind(parts::endpoint_settings(config, credentials.clone()), routes)?;
+        let readiness = Readiness::default();
+        let metrics = Metrics::install()?;
+        let http_routes = operator_routes(&config.metrics.path, metrics, readiness.clone());
+        let http = HttpServer::start(&parts::http_settings(config), http_routes).await?;
+        let own = parts::own_member(config, &endpoint)?;
+        let gossip = parts::gossip_settings(config, own.clone());
+        let gossip = Arc::new(ChitchatGossip::start(gossip, endpoint.clone()).await?);
+        let about = Inspection { name: own.name.clone(), version: own.version.clone(), uptime_ms: 0, actors: 0 };
+        let link = ClusterLink::start(endpoint.clone(), about).await?;
+        let transport = QuicTransport::new(endpoint.clone());
+        Ok(Self { credentials, own, endpoint, transport, gossip, link, http, readiness })
+    }
+
+    fn announce(&self, data_dir: &Path) -> Result<Ready, NodeError> {
+        let ready = Ready {
+            name: self.own.name.clone(),
+            pid: std::process::id(),
+            quic: self.own.address.clone(),
+            http: self.http.local_addr().to_string(),
+        };
+        let path = data_dir.with_file_name(READY_FILE);
+        ready.write(data_dir).map_err(|source| NodeError::Ready { path, source })?;
+        Ok(ready)
+    }
+
+    fn cluster(&self) -> ids::ClusterId {
+        ids::ClusterId(self.credentials.own.cluster.0)
+    }
+
+    fn about(&self, config: &Config, ready: &Ready) -> About {
+        About {
+            cluster_id: self.credentials.own.cluster.to_string(),
+            cluster_name: config.cluster.name.clone(),
+            node: self.own.name.clone(),
+            address: ready.quic.clone(),
+            http_address: ready.http.clone(),
+        }
+    }
+
+    /// The storage of this node, old, founding or newly admitted.
+    async fn open_storage(&self, config: &Config, found: bool, gate: &Gate) -> Result<Arc<Storage>, NodeError> {
+        let (path, cluster) = (config.node.data_dir.clone(), self.cluster());
+        let directory = match blocking(move || open::open(&path, cluster)).await? {
+            Found::Storage(storage) => return Ok(storage),
+            Found::Unknown(directory) => directory,
+        };
+        if found {
+            return Ok(blocking(move || open::found(directory, cluster)).await?);
+        }
+        let storage = open::draw();
+        let admission = join::ask(&self.transport, self.gossip.members(), &self.own, storage, gate).await;
+        let identity = quorla_consensus::Identity { cluster, storage, raft_id: admission.raft_id };
+        Ok(blocking(move || open::adopt(directory, identity)).await?)
+    }
+
+    /// Starts the group in that storage, and founds the cluster where that is still to be done.
+    async fn join_group(&self, config: &Config, storage: Arc<Storage>) -> Result<Consensus, NodeError> {
+        let settings = parts::group_settings(config, Arc::clone(&storage), &self.own);
+        let transport = Arc::new(self.transport.clone());
+        let consensus = Consensus::start(settings, transport, Arc::new(SystemClock)).await?;
+        let taker = consensus.clone();
+        let runtime = tokio::runtime::Handle::current();
+        self.endpoint.routes().to_consensus(move |stream| {
+            let consensus = taker.clone();
+            let NodeStream { from, channel, duplex, .. } = stream;
+            let served = async move {
+                if let Err(error) = consensus.accept(ids::NodeKey(from.key.0), channel, duplex).await {
+                    tracing::debug!(peer = %from.name, %channel, %error, "a peer's stream ended");
+                }
+            };
+            // Votes stay on the control thread, where they arrive; everything else is the node's own runtime's work.
+            match channel {
+                quorla_consensus::Channel::VOTE => drop(tokio::spawn(served)),
+                _ => drop(runtime.spawn(served)),
+            }
+        });
+        let founding = storage.identity().raft_id == FOUNDING_RAFT_ID;
+        if founding && consensus.status().borrow().last_log_index.is_none() {
+            self.found(&consensus, &storage).await?;
+        }
+        Ok(consensus)
+    }
+
+    async fn found(&self, consensus: &Consensus, storage: &Storage) -> Result<(), NodeError> {
+        let ca_certificate = self.credentials.ca.first().map(|der| der.to_vec()).unwrap_or_default();
+        let command = Command::FoundCluster(FoundCluster {
+            cluster: self.cluster(),
+            ca_certificate,
+            node: ids::NodeKey(self.own.key.0),
+            storage: storage.identity().storage,
+        });
+        let founded = consensus.found(encode_command(&command)).await;
+        founded.map(drop).map_err(|error| NodeError::Found { reason: error.to_string() })
+    }
+}
+
+/// Hands leadership to the voter with the most of the log, and waits until it is there.
+async fn hand_over(consensus: &Consensus) {
+    let mut status = consensus.status();
+    let successor = {
+        let now = status.borrow();
+        let voters = now.progress.iter().filter(|it| now.voters.iter().any(|peer| peer.raft_id == it.raft_id));
+        let best = voters.max_by_key(|it| it.matched_index).map(|it| it.raft_id);
+        best.filter(|_| now.is_leader())
+    };
+    let Some(successor) = successor else { return };
+    if let Err(error) = consensus.transfer_leader(successor).await {
+        tracing::debug!(%error, "leadership was not handed over");
+        return;
+    }
+    let moved = status.wait_for(|status| !status.is_leader());
+    if tokio::time::timeout(TRANSFER_MAX, moved).await.is_err() {
+        tracing::warn!("leadership did not move in time, the others elect");
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, quorla_consensus::StartError> + Send + 'static,
+) -> Result<T, quorla_consensus::StartError> {
+    tokio::task::spawn_blocking(work).await.expect("opening a directory does not panic")
+}
+
+async fn stoppable(work: impl Future<Output = ()>, mut stopping: watch::Receiver<bool>) {
+    tokio::select! {
+        () = work => {}
+        _ = stopping.wait_for(|stopping| *stopping) => {}
+    }
+}

@@ -1,0 +1,88 @@
+//! What operators see: metrics and readiness, from the status of the consensus and the ledger.
+
+use std::sync::Arc;
+
+use quorla_consensus::{Consensus, Role, Status};
+use quorla_ledger::{Ledger, ids::NodeKey};
+
+use crate::{
+    endpoint::Endpoint,
+    gossip::{ChitchatGossip, Gossip as _, Load},
+    http::Gate,
+    metrics::{self, RaftState},
+};
+
+/// The parts that are looked at.
+pub(super) struct Report {
+    pub(super) consensus: Consensus,
+    pub(super) endpoint: Endpoint,
+    pub(super) gossip: Arc<ChitchatGossip>,
+    pub(super) gate: Gate,
+    pub(super) key: NodeKey,
+}
+
+impl Report {
+    /// Renews everything at each change of the status, until the consensus ends.
+    pub(super) async fn run(self) {
+        let mut status = self.consensus.status();
+        let mut published = Load::default();
+        loop {
+            let current = status.borrow_and_update().clone();
+            self.show(&current);
+            let load = self.load();
+            if load != published {
+                self.gossip.publish_load(load).await;
+                published = load;
+            }
+            if status.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn show(&self, status: &Status) {
+        metrics::set_raft_term(status.term);
+        metrics::set_raft_state(state(status.role));
+        metrics::set_applied_index(status.applied_index);
+        let known = status.committed_index.unwrap_or(0);
+        metrics::set_apply_lag_entries(known.saturating_sub(status.applied_index));
+        metrics::set_members_live(self.gossip.members().borrow().len());
+        metrics::set_connections_open(self.endpoint.open_connections());
+        let live = self.consensus.inspect(Ledger::live_jobs);
+        metrics::set_jobs_live(u64::try_from(live).unwrap_or(u64::MAX));
+        let load = self.load();
+        metrics::set_slots(load.slots, load.slots_used);
+        match not_ready(status) {
+            Some(reason) => self.gate.close(reason),
+            None => self.gate.open(),
+        }
+    }
+
+    fn load(&self) -> Load {
+        self.consensus.inspect(|ledger| {
+            ledger.node_by_key(&self.key).map_or(Load::default(), |node| {
+                let slots = node.record().capacity.slots;
+                Load { slots, slots_used: slots - node.free().slots }
+            })
+        })
+    }
+}
+
+fn not_ready(status: &Status) -> Option<String> {
+    if !status.recovered {
+        return Some("replays the log".to_owned());
+    }
+    if status.leader.is_none() {
+        return Some("knows no leader".to_owned());
+    }
+    None
+}
+
+const fn state(role: Role) -> RaftState {
+    match role {
+        Role::Learner => RaftState::Learner,
+        Role::Follower => RaftState::Follower,
+        Role::Candidate => RaftState::Candidate,
+        Role::Leader => RaftState::Leader,
+    }
+}

@@ -126,12 +126,15 @@ impl Holdings {
         outputs
     }
 
-    /// The ledger knows that boot id and its epoch is over, or knows a later one: it can never be answered otherwise.
+    /// The ledger refused that boot id as stale: its epoch lapsed before its agent heard of it, or a later one is known.
     ///
-    /// Happens where the epoch lapsed before its agent heard of it.
-    pub fn registration_is_stale(&mut self, boot: BootId, now: Millis) -> Vec<Output> {
-        let is_asked_for = matches!(self.standing, Standing::Registering { .. }) && boot == self.boot;
-        if is_asked_for { self.register(now) } else { Vec::new() }
+    /// `latest` is the newest boot id of this node that its own replica knows; the next one lies above it.
+    pub fn registration_is_stale(&mut self, boot: BootId, latest: BootId, now: Millis) -> Vec<Output> {
+        if boot != self.boot || !matches!(self.standing, Standing::Registering { .. }) {
+            return Vec::new();
+        }
+        self.boot = self.boot.max(latest);
+        self.register(now)
     }
 
     /// A link to a leader is there: what an earlier one may have lost is sent again.

@@ -282,12 +282,15 @@ fn a_registration_answered_after_its_lease_is_made_anew() {
 }
 
 #[test]
-fn a_registration_whose_epoch_is_over_is_made_anew() {
+fn a_stale_registration_is_made_anew_above_the_latest_one() {
+    let stale = |agent: &mut Agent, boot, latest| {
+        short(agent.holdings.registration_is_stale(BootId(boot), BootId(latest), agent.now))
+    };
     let mut agent = Agent::unregistered();
-    let stale = |agent: &mut Agent, boot| short(agent.holdings.registration_is_stale(boot, agent.now));
-    assert!(stale(agent.at(2_000), BootId(69)).is_empty(), "the answer to another one");
-    assert_eq!(stale(&mut agent, BOOT), ["register 71"]);
-    assert!(stale(&mut agent, BOOT).is_empty(), "once");
+    assert!(stale(agent.at(2_000), 69, 69).is_empty(), "the answer to another one");
+    assert_eq!(stale(&mut agent, 70, 70), ["register 71"]);
+    assert!(stale(&mut agent, 70, 70).is_empty(), "once");
+    assert_eq!(stale(&mut agent, 71, 200), ["register 201"]);
 }
 
 #[test]

@@ -145,12 +145,13 @@ impl World {
     /// The ledger answered a registration.
     pub(super) fn agent_is_registered(&mut self, site: Site, boot_id: BootId, reply: &Reply) {
         let boot = self.boot(site);
+        let latest = self.latest_boot_known_to(site).unwrap_or(boot_id);
         let holdings = &mut self.agent_mut(site).holdings;
         let outputs = match reply {
             Reply::NodeRegistered { node, epoch } => {
                 holdings.registered(boot_id, *node, *epoch, boot)
             }
-            Reply::Refused(Refusal::EpochIsStale) => holdings.registration_is_stale(boot_id, boot),
+            Reply::Refused(Refusal::EpochIsStale) => holdings.registration_is_stale(boot_id, latest, boot),
             other => panic!("a registration has these answers only: {other:?}"),
         };
         self.do_outputs(site, outputs);
@@ -244,6 +245,11 @@ impl World {
         } else {
             self.raft.members[site.0].hint
         }
+    }
+
+    fn latest_boot_known_to(&self, site: Site) -> Option<BootId> {
+        let ledger = &self.node(site)?.replica.ledger;
+        ledger.node_by_key(&key_of(site)).map(|node| node.record().boot)
     }
 
     fn agent_mut(&mut self, site: Site) -> &mut Agent {

@@ -101,7 +101,8 @@ impl World {
         if self.node(site).is_some() {
             return;
         }
-        let boot = BootId(self.dice.wide_bits());
+        let start = u128::from(self.machines[site.0].lives + 1);
+        let boot = BootId((start << 64) | u128::from(self.dice.bits()));
         let at = self.boot(site);
         let (holdings, outputs) = Holdings::begin(LeaseTerms::default(), boot, at);
         let agent = Agent::new(holdings);

@@ -126,6 +126,17 @@ impl Holdings {
         outputs
     }
 
+    /// The ledger refused that boot id as stale: its epoch lapsed before its agent heard of it, or a later one is known.
+    ///
+    /// `latest` is the newest boot id of this node that its own replica knows; the next one lies above it.
+    pub fn registration_is_stale(&mut self, boot: BootId, latest: BootId, now: Millis) -> Vec<Output> {
+        if boot != self.boot || !matches!(self.standing, Standing::Registering { .. }) {
+            return Vec::new();
+        }
+        self.boot = self.boot.max(latest);
+        self.register(now)
+    }
+
     /// A link to a leader is there: what an earlier one may have lost is sent again.
     pub fn link_opened(&mut self, now: Millis) -> Vec<Output> {
         let reports = self.held.values_mut().filter_map(|held| held.ended_mut().map(|ended| ended.report(now)));

@@ -282,6 +282,18 @@ fn a_registration_answered_after_its_lease_is_made_anew() {
 }
 
 #[test]
+fn a_stale_registration_is_made_anew_above_the_latest_one() {
+    let stale = |agent: &mut Agent, boot, latest| {
+        short(agent.holdings.registration_is_stale(BootId(boot), BootId(latest), agent.now))
+    };
+    let mut agent = Agent::unregistered();
+    assert!(stale(agent.at(2_000), 69, 69).is_empty(), "the answer to another one");
+    assert_eq!(stale(&mut agent, 70, 70), ["register 71"]);
+    assert!(stale(&mut agent, 70, 70).is_empty(), "once");
+    assert_eq!(stale(&mut agent, 71, 200), ["register 201"]);
+}
+
+#[test]
 fn a_draining_agent_gives_up_what_runs_and_starts_nothing() {
     let mut agent = Agent::running(&[1]);
     assert_eq!(short(agent.holdings.drain()), ["kill 1"]);

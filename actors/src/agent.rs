@@ -171,7 +171,10 @@ impl Actor for Agent {
                 state.draining = Some(Draining { reply, leaving: false });
                 state.holdings.drain()
             }
-            AgentMessage::Left => return Ok(state.left(&myself)),
+            AgentMessage::Left => {
+                state.left(&myself);
+                return Ok(());
+            }
         };
         state.perform(&myself, outputs);
         state.leave_when_empty(&myself);

@@ -14,8 +14,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 use tokio::sync::mpsc;
 
-/// Messages that wait to be sent: every attempt started and stopped, and some.
-pub(crate) const OUTBOX_MAX: usize = 2 * NODE_SLOTS_MAX as usize + 64;
+/// Messages that wait to be sent: a start and a stop for every slot, and some.
+pub(crate) const OUTBOX_MAX: usize = 576;
+const _: () = assert!(2 * NODE_SLOTS_MAX < 576, "every order of a node fits its outbox");
 /// Frames that wait in one direction of a link inside one process.
 const LOCAL_FRAMES_MAX: usize = 64;
 

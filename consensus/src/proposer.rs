@@ -24,6 +24,7 @@ use crate::transport::Peer;
 use crate::types::{Completion, LeaderId, Payload, WriteResult};
 
 pub(crate) mod forward;
+mod in_term;
 mod queue;
 
 use forward::{ForwardLink, Outcome};

@@ -54,11 +54,17 @@ enum AdmitAnswer {
     Failed(String),
 }
 
-type ChangeResult = Result<openraft::raft::ClientWriteResponse<TypeConfig>, RaftError<TypeConfig, ClientWriteError<TypeConfig>>>;
+type ChangeResult =
+    Result<openraft::raft::ClientWriteResponse<TypeConfig>, RaftError<TypeConfig, ClientWriteError<TypeConfig>>>;
 
 impl Consensus {
     /// Makes a storage known and adds it as a learner. Any member can be asked; repeating it is harmless.
-    pub async fn admit(&self, node_key: NodeKey, storage: StorageId, address: String) -> Result<Admission, MembershipError> {
+    pub async fn admit(
+        &self,
+        node_key: NodeKey,
+        storage: StorageId,
+        address: String,
+    ) -> Result<Admission, MembershipError> {
         let deadline = Instant::now() + ADMIT_PATIENCE;
         loop {
             let admitted = match self.router().route() {
@@ -71,7 +77,9 @@ impl Consensus {
             };
             // Every step may be repeated: the same storage keeps its Raft id.
             match admitted {
-                Err(MembershipError::NotLeader { .. } | MembershipError::Failed { .. }) if Instant::now() < deadline => {
+                Err(MembershipError::NotLeader { .. } | MembershipError::Failed { .. })
+                    if Instant::now() < deadline =>
+                {
                     tokio::time::sleep(ADMIT_PAUSE).await;
                 }
                 settled => return settled,
@@ -79,7 +87,12 @@ impl Consensus {
         }
     }
 
-    async fn admit_here(&self, node_key: NodeKey, storage: StorageId, address: String) -> Result<Admission, MembershipError> {
+    async fn admit_here(
+        &self,
+        node_key: NodeKey,
+        storage: StorageId,
+        address: String,
+    ) -> Result<Admission, MembershipError> {
         let raft_id = self.admit_to_ledger(node_key, storage).await?;
         self.add_learner(Peer { raft_id: raft_id.0, node_key: node_key.0, address }).await?;
         Ok(Admission { raft_id, cluster: self.storage().identity().cluster })

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use openraft::errors::ClientWriteError;
-use quorla_ledger::reply::Reply;
 use quorla_ledger::batch::BatchBuilder;
 use quorla_ledger::limits::{BATCH_COMMANDS_MAX, COMMAND_BYTES_MAX};
+use quorla_ledger::reply::Reply;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
@@ -270,7 +270,6 @@ impl Pump {
         }
     }
 }
-
 
 fn outcome(result: Option<WriteResult>) -> Outcome {
     match result {

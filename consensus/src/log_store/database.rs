@@ -103,11 +103,7 @@ impl Progress {
 
 impl LogDatabase {
     /// Opens or creates the log below `path` and compares it with its mark.
-    pub fn open(
-        path: &Path,
-        buffers: &WriteBufferManager,
-        fatal: FatalSignal,
-    ) -> Result<Arc<Self>, LogDatabaseError> {
+    pub fn open(path: &Path, buffers: &WriteBufferManager, fatal: FatalSignal) -> Result<Arc<Self>, LogDatabaseError> {
         let mark_error = |source| LogDatabaseError::Mark { path: path.to_path_buf(), source };
         let unreadable = |source| LogDatabaseError::Unreadable { path: path.to_path_buf(), source };
         std::fs::create_dir_all(path).map_err(unreadable)?;
@@ -212,7 +208,10 @@ fn open_error(path: &Path, error: &rocksdb::Error) -> LogDatabaseError {
 
 /// Whether RocksDB found wrong content, rather than a disk that is full or a file that is locked.
 pub(crate) fn is_damage(error: &rocksdb::Error) -> bool {
-    matches!(error.kind(), rocksdb::ErrorKind::Corruption | rocksdb::ErrorKind::NotFound | rocksdb::ErrorKind::InvalidArgument)
+    matches!(
+        error.kind(),
+        rocksdb::ErrorKind::Corruption | rocksdb::ErrorKind::NotFound | rocksdb::ErrorKind::InvalidArgument
+    )
 }
 
 /// RocksDB turns recycling off without a word under other recovery modes; its OPTIONS file says what is in effect.

@@ -103,7 +103,11 @@ fn read_slot(path: &Path) -> io::Result<Slot> {
 }
 
 /// What is missing when the log reached less far than the mark says; `None` when nothing is.
-pub(crate) fn loss(mark: &Mark, sequence: u64, found: impl Fn(GroupId) -> io::Result<GroupMark>) -> io::Result<Option<String>> {
+pub(crate) fn loss(
+    mark: &Mark,
+    sequence: u64,
+    found: impl Fn(GroupId) -> io::Result<GroupMark>,
+) -> io::Result<Option<String>> {
     for (group, marked) in &mark.groups {
         let found = found(GroupId(*group))?;
         if found.vote < marked.vote {

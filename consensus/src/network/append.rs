@@ -163,9 +163,9 @@ impl Answers {
             Ok(Some(frame)) => answers.links.receive(answers.peer, Kind::AppendAnswer, frame),
             Err(error) => Err(error),
         };
-        let answer = received.map_err(|error| network_error(&error)).and_then(|body| {
-            codec::decode(&body).map_err(|error| RPCError::Network(NetworkError::new(&error)))
-        });
+        let answer = received
+            .map_err(|error| network_error(&error))
+            .and_then(|body| codec::decode(&body).map_err(|error| RPCError::Network(NetworkError::new(&error))));
         match answer {
             Ok(result) => {
                 answers.answered += 1;

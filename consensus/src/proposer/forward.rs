@@ -268,7 +268,8 @@ impl ForwardLink {
 
 async fn read(links: Arc<Links>, peer: u64, mut source: Box<dyn FrameSource>, pending: Arc<Pending>) {
     while let Ok(Some(frame)) = source.recv().await {
-        let answer = links.receive(peer, Kind::ForwardAnswer, frame).and_then(|body| codec::decode(&body).map_err(broken));
+        let answer =
+            links.receive(peer, Kind::ForwardAnswer, frame).and_then(|body| codec::decode(&body).map_err(broken));
         match answer {
             Ok(answer) => pending.complete(answer),
             Err(error) => {

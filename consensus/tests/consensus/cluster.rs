@@ -102,7 +102,8 @@ impl Node {
             tuning,
             defect: Defect::None,
         };
-        let consensus = Consensus::start(settings, Arc::new(transport), Arc::clone(&clock) as Arc<dyn Clock>).await.unwrap();
+        let consensus =
+            Consensus::start(settings, Arc::new(transport), Arc::clone(&clock) as Arc<dyn Clock>).await.unwrap();
         let serving = tokio::spawn({
             let consensus = consensus.clone();
             async move {
@@ -205,7 +206,8 @@ impl Cluster {
         let directory = DataDirectory::open(&path).unwrap();
         let (transport, _incoming) = self.network.join(key(position));
         let storage = storage_id(position, life);
-        let asked = (0..self.nodes.len()).rev().find(|other| *other != position && self.nodes[*other].is_some()).unwrap();
+        let asked =
+            (0..self.nodes.len()).rev().find(|other| *other != position && self.nodes[*other].is_some()).unwrap();
         let member = self.node(asked).peer();
         let admission =
             request_admission(&transport, &member, GroupId(0), storage, format!("memory:{position}")).await.unwrap();
@@ -299,8 +301,10 @@ impl Cluster {
             for node in self.all() {
                 node.wait_applied(index).await;
             }
-            let chains: Vec<_> =
-                self.all().map(|node| node.consensus.inspect(|ledger| (ledger.meta().index, ledger.meta().chain))).collect();
+            let chains: Vec<_> = self
+                .all()
+                .map(|node| node.consensus.inspect(|ledger| (ledger.meta().index, ledger.meta().chain)))
+                .collect();
             if chains.windows(2).all(|pair| pair[0] == pair[1]) {
                 return;
             }

@@ -34,7 +34,8 @@ async fn start(path: &Path) -> Node {
 /// What the child does until its failpoint ends it.
 async fn child(path: &Path) {
     let node = start(&path.join("data")).await;
-    let mut acknowledged = std::fs::OpenOptions::new().create(true).append(true).open(path.join("acknowledged")).unwrap();
+    let mut acknowledged =
+        std::fs::OpenOptions::new().create(true).append(true).open(path.join("acknowledged")).unwrap();
     for number in 0..400_u64 {
         node.consensus.propose(Lane::Client, commands::register(number)).await.unwrap();
         acknowledged.write_all(&number.to_le_bytes()).unwrap();

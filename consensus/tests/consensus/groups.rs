@@ -49,8 +49,12 @@ async fn two_groups_in_one_database_keep_apart() {
             second.unwrap();
         }
         for earlier in 0..=round {
-            assert!((0..10).all(|number| has(&one, earlier * 100 + number) && has(&two, 1_000 + earlier * 100 + number)));
-            assert!((0..10).all(|number| !has(&two, earlier * 100 + number) && !has(&one, 1_000 + earlier * 100 + number)));
+            assert!(
+                (0..10).all(|number| has(&one, earlier * 100 + number) && has(&two, 1_000 + earlier * 100 + number))
+            );
+            assert!(
+                (0..10).all(|number| !has(&two, earlier * 100 + number) && !has(&one, 1_000 + earlier * 100 + number))
+            );
         }
         one.snapshot().await.unwrap();
         one.shutdown().await;

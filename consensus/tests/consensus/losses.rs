@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use quorla_consensus::transport::memory::MemoryNetwork;
 use quorla_consensus::{Consensus, DataDirectory, Settings, StartError, Storage};
 use quorla_ledger::defect::Defect;
-use quorla_consensus::transport::memory::MemoryNetwork;
 
 use crate::cluster::{Cluster, TestClock, fast, key};
 use crate::commands;

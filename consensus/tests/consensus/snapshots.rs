@@ -80,7 +80,8 @@ async fn a_running_follower_swaps_its_state_while_a_view_is_open() {
     cluster.assert_agreement().await;
     let view = cluster.node(behind).consensus.read(ReadLevel::Stale).await.unwrap();
     let seen = view.applied_index();
-    let others: Vec<_> = cluster.all().filter(|node| node.key != cluster.node(behind).key).map(|node| node.key).collect();
+    let others: Vec<_> =
+        cluster.all().filter(|node| node.key != cluster.node(behind).key).map(|node| node.key).collect();
     cluster.network.partition(&[cluster.node(behind).key], &others);
     fill(&cluster, leader, 10..40).await;
     for position in (0..3).filter(|position| *position != behind) {
@@ -122,7 +123,11 @@ async fn a_damaged_snapshot_is_refused_and_fetched_again() {
     let behind = leave_one_behind(&mut cluster).await;
     let leader = cluster.position_of(cluster.leader().await);
     let newest = snapshots_in(&cluster.path(leader)).into_iter().max().unwrap();
-    let table = std::fs::read_dir(&newest).unwrap().map(|file| file.unwrap().path()).find(|path| path.extension().is_some_and(|kind| kind == "sst")).unwrap();
+    let table = std::fs::read_dir(&newest)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .find(|path| path.extension().is_some_and(|kind| kind == "sst"))
+        .unwrap();
     // The table is a hard link of the live state's: a copy is damaged, so that only the snapshot is.
     let mut bytes = std::fs::read(&table).unwrap();
     let middle = bytes.len() / 2;
@@ -186,7 +191,8 @@ async fn check_install_step(point: &'static str) {
     cluster.assert_agreement().await;
     assert!((0..60).all(|number| cluster.node(behind).has(number)), "{point}");
     let generations = std::fs::read_dir(path.join("state").join("0")).unwrap();
-    let generations = generations.filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().starts_with("generation-"));
+    let generations =
+        generations.filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().starts_with("generation-"));
     assert!(generations.count() <= 2, "orphans stay after {point}");
     cluster.stop_all().await;
 }

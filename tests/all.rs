@@ -1,6 +1,7 @@
 //! The one integration test binary of the workspace: one link instead of many, and one place to look.
 //!
 //! Each module is a kind of test, and the nextest configuration selects by these names:
-//! `tidy` reads the tree, `sim` (later) is the deterministic simulation, `cluster` (later) starts real processes.
+//! `tidy` reads the tree, `sim` is the deterministic simulation, `cluster` (later) starts real processes.
 
+mod sim;
 mod tidy;

@@ -130,7 +130,7 @@ mod tests {
 
     use quorla_client::{AttemptView, JobId};
 
-    use super::*;
+    use super::{AttemptOutcome, Exit, JobState, JobView};
 
     fn job(
         state: JobState,

@@ -107,7 +107,12 @@ fn body_length(bytes: usize) -> Result<u32, CodecError> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use bytes::BufMut as _;
+
+    use super::{
+        Bytes, BytesMut, CodecError, FRAME_BYTES_MAX, decode_body, encode_body, put_frame,
+        take_frame,
+    };
     use crate::ids::JobId;
     use crate::job::JobRequest;
     use crate::reply::{Reply, Response, Submitted};

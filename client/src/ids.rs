@@ -200,7 +200,7 @@ fn digit(c: char) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{JobId, canonical_prefix};
 
     #[test]
     fn text_form_round_trips_and_begins_with_the_random_part() {

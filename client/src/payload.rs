@@ -127,7 +127,7 @@ impl<'de> Visitor<'de> for PayloadVisitor {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::Payload;
 
     #[test]
     fn text_is_a_string_and_other_bytes_are_base64() {

@@ -194,7 +194,7 @@ fn runs(pid: u32) -> bool {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
-    use super::*;
+    use super::{Profile, SetupError};
 
     fn profile(pid: Option<u32>) -> Profile {
         Profile {

@@ -194,7 +194,7 @@ impl fmt::Display for ErrorBody {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::ErrorCode;
 
     #[test]
     fn the_text_of_a_code_is_its_json() {

@@ -187,7 +187,7 @@ impl Tries {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{GiveUp, RetryRules, Route, Step, Tries, TryOutcome};
 
     fn tries() -> Tries {
         Tries::new(RetryRules::default(), true)

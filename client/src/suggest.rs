@@ -40,7 +40,7 @@ fn same_words(a: &str, b: &str) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::nearest;
 
     #[test]
     fn the_nearest_is_found_and_nothing_is_better_than_nonsense() {

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use quorla_ledger::ids::NodeKey;
-use quorla_ledger::units::Millis;
 use quorla_ledger::Ledger;
+use quorla_ledger::ids::NodeKey;
 use quorla_ledger::reply::Reply;
+use quorla_ledger::units::Millis;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 

@@ -59,7 +59,8 @@ impl DataDirectory {
             Ok(None) => None,
             Ok(Some(bytes)) => {
                 let decoded = codec::decode(&bytes);
-                let damaged = |_| StartError::Damaged { path: identity_path.clone(), reason: "it can't be read".to_owned() };
+                let damaged =
+                    |_| StartError::Damaged { path: identity_path.clone(), reason: "it can't be read".to_owned() };
                 let Stored::V1 { identity, started } = decoded.map_err(damaged)?;
                 Some((identity, started))
             }
@@ -92,11 +93,9 @@ impl DataDirectory {
     /// Refuses a directory of another cluster.
     pub fn check_cluster(&self, expected: ClusterId) -> Result<(), StartError> {
         match self.identity() {
-            Some(identity) if identity.cluster != expected => Err(StartError::OtherCluster {
-                path: self.path.clone(),
-                found: identity.cluster,
-                expected,
-            }),
+            Some(identity) if identity.cluster != expected => {
+                Err(StartError::OtherCluster { path: self.path.clone(), found: identity.cluster, expected })
+            }
             _ => Ok(()),
         }
     }

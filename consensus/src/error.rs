@@ -105,7 +105,8 @@ impl From<LogDatabaseError> for StartError {
     fn from(error: LogDatabaseError) -> Self {
         match error {
             LogDatabaseError::Lost { path, loss } => Self::LogLost { path, reason: loss },
-            LogDatabaseError::Unreadable { path, reason } => Self::Damaged { path, reason },
+            LogDatabaseError::Damaged { path, reason } => Self::Damaged { path, reason },
+            LogDatabaseError::Unreadable { path, source } => Self::Io { attempt: "open the log at", path, source },
             LogDatabaseError::Mark { path, source } if source.kind() == io::ErrorKind::InvalidData => {
                 Self::Damaged { path, reason: source.to_string() }
             }
@@ -122,8 +123,12 @@ impl From<StateError> for StartError {
                 Self::Io { attempt, path, source }
             }
             StateError::Io { path, source, .. } => Self::Damaged { path, reason: source.to_string() },
-            StateError::Rocks { path, reason, .. } | StateError::Ledger { path, reason } => Self::Damaged { path, reason },
-            StateError::Snapshot { path, reason } => Self::Damaged { path, reason },
+            StateError::Rocks { attempt, path, reason, is_damage: false } => {
+                Self::Io { attempt, path, source: io::Error::other(reason) }
+            }
+            StateError::Rocks { path, reason, .. }
+            | StateError::Ledger { path, reason }
+            | StateError::Snapshot { path, reason } => Self::Damaged { path, reason },
             StateError::Record(error) => Self::Damaged { path: PathBuf::from("state"), reason: error.to_string() },
         }
     }

@@ -38,12 +38,7 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    pub(crate) fn new(
-        consensus: &Consensus,
-        log: LogStore,
-        tuning: Tuning,
-        status: watch::Sender<Status>,
-    ) -> Self {
+    pub(crate) fn new(consensus: &Consensus, log: LogStore, tuning: Tuning, status: watch::Sender<Status>) -> Self {
         Self {
             consensus: consensus.clone(),
             log,

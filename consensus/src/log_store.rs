@@ -24,8 +24,8 @@ mod record;
 mod writer;
 
 use cache::Cache;
-pub(crate) use database::quiet as quiet_options;
 pub(crate) use database::{LogDatabase, LogDatabaseError};
+pub(crate) use database::{is_damage, quiet as quiet_options};
 pub(crate) use record::{decode_record, encode_record};
 pub(crate) use writer::Job;
 

@@ -1,7 +1,7 @@
 //! Changes of the membership, one at a time, on the leader: admit, add as learner, promote, replace, remove (R1, R25).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use openraft::ChangeMembers;
 use openraft::async_runtime::WatchReceiver;
@@ -25,6 +25,9 @@ use crate::types::{Member, TypeConfig};
 /// A learner so close to the leader is caught up.
 const LAG_MAX: u64 = 256;
 const PATIENCE: Duration = Duration::from_secs(15);
+/// How long a member tries to have a storage admitted, and how long it waits in between.
+const ADMIT_PATIENCE: Duration = Duration::from_secs(10);
+const ADMIT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a storage needs to know to become a member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,15 +54,45 @@ enum AdmitAnswer {
     Failed(String),
 }
 
-type ChangeResult = Result<openraft::raft::ClientWriteResponse<TypeConfig>, RaftError<TypeConfig, ClientWriteError<TypeConfig>>>;
+type ChangeResult =
+    Result<openraft::raft::ClientWriteResponse<TypeConfig>, RaftError<TypeConfig, ClientWriteError<TypeConfig>>>;
 
 impl Consensus {
     /// Makes a storage known and adds it as a learner. Any member can be asked; repeating it is harmless.
-    pub async fn admit(&self, node_key: NodeKey, storage: StorageId, address: String) -> Result<Admission, MembershipError> {
-        if let Route::Remote(leader, _) = self.router().route() {
-            let request = AdmitRequest { storage, address, node_key: Some(node_key.0) };
-            return self.pass_on(&leader, &request).await;
+    pub async fn admit(
+        &self,
+        node_key: NodeKey,
+        storage: StorageId,
+        address: String,
+    ) -> Result<Admission, MembershipError> {
+        let deadline = Instant::now() + ADMIT_PATIENCE;
+        loop {
+            let admitted = match self.router().route() {
+                Route::Local(_) => self.admit_here(node_key, storage, address.clone()).await,
+                Route::Remote(leader, _) => {
+                    let address = address.clone();
+                    self.pass_on(&leader, &AdmitRequest { storage, address, node_key: Some(node_key.0) }).await
+                }
+                Route::Nowhere => Err(MembershipError::NotLeader { leader: None }),
+            };
+            // Every step may be repeated: the same storage keeps its Raft id.
+            match admitted {
+                Err(MembershipError::NotLeader { .. } | MembershipError::Failed { .. })
+                    if Instant::now() < deadline =>
+                {
+                    tokio::time::sleep(ADMIT_PAUSE).await;
+                }
+                settled => return settled,
+            }
         }
+    }
+
+    async fn admit_here(
+        &self,
+        node_key: NodeKey,
+        storage: StorageId,
+        address: String,
+    ) -> Result<Admission, MembershipError> {
         let raft_id = self.admit_to_ledger(node_key, storage).await?;
         self.add_learner(Peer { raft_id: raft_id.0, node_key: node_key.0, address }).await?;
         Ok(Admission { raft_id, cluster: self.storage().identity().cluster })

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use openraft::errors::ClientWriteError;
-use quorla_ledger::reply::Reply;
 use quorla_ledger::batch::BatchBuilder;
 use quorla_ledger::limits::{BATCH_COMMANDS_MAX, COMMAND_BYTES_MAX};
+use quorla_ledger::reply::Reply;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
@@ -24,6 +24,7 @@ use crate::transport::Peer;
 use crate::types::{Completion, LeaderId, Payload, WriteResult};
 
 pub(crate) mod forward;
+mod in_term;
 mod queue;
 
 use forward::{ForwardLink, Outcome};
@@ -44,6 +45,8 @@ const ENTRY_BYTES_MAX: usize = 128 << 10;
 const PAUSE: Duration = Duration::from_millis(5);
 /// How often queued commands are looked at for their deadline while nobody leads.
 const EXPIRY_INTERVAL: Duration = Duration::from_millis(50);
+/// How often streams are looked at while all entries in flight are without an answer.
+const LINK_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The proposer of a group, shared by its callers and its task.
 pub(crate) struct Proposer {
@@ -150,8 +153,8 @@ pub(crate) struct Pump {
     pub(crate) time: Arc<LedgerTime>,
     pub(crate) router: Router,
     pub(crate) link: Option<ForwardLink>,
-    /// Streams to former leaders that may still answer, and until when they may.
-    pub(crate) retired: Vec<(ForwardLink, Instant)>,
+    /// Streams to former leaders that may still answer.
+    pub(crate) retired: Vec<ForwardLink>,
 }
 
 impl Pump {
@@ -169,8 +172,15 @@ impl Pump {
     }
 
     async fn step(&mut self) {
-        if !self.proposer.has_room() || self.proposer.queue.is_empty() {
+        if self.proposer.queue.is_empty() {
             return self.proposer.wake.notified().await;
+        }
+        if !self.proposer.has_room() {
+            if tokio::time::timeout(LINK_CHECK_INTERVAL, self.proposer.wake.notified()).await.is_err() {
+                self.drop_dead_links();
+                self.expire();
+            }
+            return;
         }
         if self.proposer.paused.swap(false, Ordering::AcqRel) {
             tokio::time::sleep(PAUSE).await;
@@ -200,9 +210,17 @@ impl Pump {
 
     /// Another leader: what is in flight to the former one may still be answered.
     fn retire(&mut self) {
-        let now = Instant::now();
-        self.retired.retain(|(link, until)| !link.is_done() && *until > now);
-        self.retired.extend(self.link.take().map(|link| (link, now + self.proposer.timeout)));
+        self.drop_dead_links();
+        self.retired.extend(self.link.take());
+    }
+
+    /// What waits on a stream that will not answer any more becomes unknown, and makes room for others.
+    fn drop_dead_links(&mut self) {
+        let patience = self.proposer.timeout;
+        self.retired.retain(|link| !link.is_done() && !link.is_stuck(patience));
+        if self.link.as_ref().is_some_and(|link| link.is_stuck(patience)) {
+            self.link = None;
+        }
     }
 
     async fn append(&mut self, leader: LeaderId) {
@@ -252,7 +270,6 @@ impl Pump {
         }
     }
 }
-
 
 fn outcome(result: Option<WriteResult>) -> Outcome {
     match result {

@@ -1,9 +1,9 @@
 //! Who leads, as this node knows it at the moment.
 
-use openraft::async_runtime::WatchReceiver;
-use openraft::type_config::alias::WatchReceiverOf;
 use openraft::ServerState;
+use openraft::async_runtime::WatchReceiver;
 use openraft::metrics::RaftServerMetrics;
+use openraft::type_config::alias::WatchReceiverOf;
 
 use crate::network::serve::Raft;
 use crate::transport::Peer;

@@ -28,8 +28,8 @@ mod shelf;
 mod view;
 
 pub use content_hash::ContentHash;
-pub use database::StateError;
 pub(crate) use database::StateDb;
+pub use database::StateError;
 pub(crate) use manifest::{FileEntry, Manifest};
 pub use shelf::KeptSnapshot;
 pub(crate) use shelf::Shelf;

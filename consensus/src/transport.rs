@@ -105,12 +105,7 @@ pub enum TransportError {
 /// Opens streams to peers.
 pub trait Transport: Send + Sync + 'static {
     /// Opens a stream for `group` and `channel`; the other side sees it once the first frame is sent, or earlier.
-    fn open<'a>(
-        &'a self,
-        to: &'a Peer,
-        group: u16,
-        channel: Channel,
-    ) -> BoxFuture<'a, Result<Duplex, TransportError>>;
+    fn open<'a>(&'a self, to: &'a Peer, group: u16, channel: Channel) -> BoxFuture<'a, Result<Duplex, TransportError>>;
 }
 
 /// Both directions of a stream.

@@ -80,6 +80,9 @@ pub struct NodeId(pub u32);
 pub struct Epoch(pub u64);
 
 /// Drawn by a node for each epoch that it wants; a repeated registration with the same one gets the same epoch.
+///
+/// Rises from one wish to the next, over restarts too: an earlier one that comes late is refused, and a node that drew too
+/// low looks up the latest one in its replica and goes on above it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BootId(pub u128);
 

@@ -98,7 +98,7 @@ pub struct PeerAddress {
     pub address: String,
 }
 
-/// The endpoint. Clones share it.
+/// The endpoint. Clones share it. It serves until [`Endpoint::close`]: dropping it does not close the socket.
 #[derive(Clone)]
 pub struct Endpoint {
     shared: Arc<Shared>,
@@ -223,6 +223,16 @@ impl Endpoint {
                 wait_ms = CLOSE_MAX.as_millis(),
                 "endpoint closed before all peers knew"
             );
+        }
+    }
+}
+
+impl Shared {
+    /// The runtime that carries connections of this kind.
+    fn runtime(&self, traffic: Traffic) -> &tokio::runtime::Handle {
+        match traffic {
+            Traffic::Control => self.control.handle(),
+            Traffic::Bulk => &self.bulk,
         }
     }
 }

@@ -71,19 +71,7 @@ impl Replica for ConsensusReplica {
     }
 
     fn propose_in_term(&self, term: u64, command: Vec<u8>) -> BoxFuture<'_, Result<Reply, Unanswered>> {
-        async move {
-            let leads = || {
-                let status = self.consensus.status();
-                let status = status.borrow();
-                status.is_leader() && status.term == term
-            };
-            // Whoever still has a quorum after it decided is the leader that decided.
-            if !leads() || !self.quorum_round().await || !leads() {
-                return Err(Unanswered { retry_after: None });
-            }
-            self.propose(command).await
-        }
-        .boxed()
+        async move { self.consensus.propose_in_term(term, &command).await.map_err(|error| unanswered(&error)) }.boxed()
     }
 
     fn quorum_round(&self) -> BoxFuture<'_, bool> {

@@ -68,7 +68,11 @@ pub(crate) async fn setting() -> Setting {
 
 impl Setting {
     pub(crate) async fn run(&self, spec: ProcessSpec) -> ProcessOutcome {
-        self.agent.run(spec).unwrap().wait().await
+        let attempt = self.agent.run(spec).unwrap();
+        let patience = std::time::Duration::from_secs(60); // Only a guard against hanging.
+        tokio::time::timeout(patience, attempt.wait())
+            .await
+            .expect("the attempt ends")
     }
 
     pub(crate) async fn run_script(&self, script: &str) -> ProcessOutcome {

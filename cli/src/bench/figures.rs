@@ -90,7 +90,11 @@ impl Figures {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::{Figures, Latencies};
 
     #[test]
     fn an_object_has_the_agreed_fields() {

@@ -113,7 +113,9 @@ fn digest(path: &Path) -> std::io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::fs;
+
+    use super::hash;
 
     #[test]
     fn a_digest_is_the_one_that_sha256sum_prints() {

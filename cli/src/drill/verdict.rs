@@ -171,7 +171,7 @@ fn goal(reached: bool) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{ContentHash, Judged, Killed, Outages, Verdict};
 
     fn verdict() -> Verdict {
         let judged = Judged {

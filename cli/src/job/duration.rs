@@ -63,7 +63,7 @@ fn units(text: &str, known: &[(&str, u64)]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{bytes, cpu_milli, pair, span_ms};
 
     #[test]
     fn what_people_type_is_read() {

@@ -105,7 +105,7 @@ fn too_many(name: &str) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{Exit, parse};
 
     #[test]
     fn lines_keep_their_numbers_and_blank_ones_are_none() {

@@ -76,7 +76,7 @@ fn state(text: &str) -> Result<JobState, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{JobState, state};
 
     #[test]
     fn a_misspelt_state_is_refused_with_the_nearest_one() {

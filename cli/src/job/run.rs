@@ -154,7 +154,7 @@ fn own_failure(fault: Fault) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{Exit, Fault, own_failure};
 
     #[test]
     fn own_failures_end_with_125() {

@@ -79,7 +79,7 @@ fn words(command: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::words;
 
     #[test]
     fn a_command_is_shown_as_a_shell_would_read_it() {

@@ -97,10 +97,12 @@ impl NodeLayout<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use quorla_node::config::Config;
     use quorla_node::identity::KeyFiles;
 
-    use super::*;
+    use super::{ANY_PORT, Member, NodeLayout};
 
     #[test]
     fn a_node_accepts_what_is_written_for_it() {

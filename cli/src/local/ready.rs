@@ -57,7 +57,7 @@ fn path(data_dir: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::Ready;
 
     #[test]
     fn what_is_told_is_read_until_it_is_taken_back() {

@@ -97,7 +97,7 @@ fn cell(text: &str, colours: bool) -> Cell {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::Table;
 
     #[test]
     fn piped_rows_are_one_line_each() {

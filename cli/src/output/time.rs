@@ -44,7 +44,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{date, span};
 
     #[test]
     fn dates_are_those_of_the_calendar() {

@@ -75,7 +75,7 @@ fn key(name: &str) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::*;
+    use super::render;
 
     #[test]
     fn nested_values_are_indented_blocks() {

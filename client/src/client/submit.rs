@@ -219,7 +219,9 @@ fn batches(submits: impl IntoIterator<Item = Submit>) -> Vec<Vec<Submit>> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        JobId, JobRequest, SUBMIT_MANY_BYTES_TARGET, SUBMIT_MANY_JOBS_MAX, Submit, batches,
+    };
 
     fn submit(stdin_bytes: usize) -> Submit {
         let job = JobRequest::new(["true"]).stdin(vec![0; stdin_bytes]);

@@ -227,7 +227,10 @@ fn invalid(message: impl std::fmt::Display, hint: &str) -> ErrorBody {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        ATTEMPTS_MAX, COMMAND_WORDS_MAX, ErrorCode, IDEMPOTENCY_KEY_BYTES_MAX, JobRequest,
+        LABELS_MAX, OUTPUT_TAIL_BYTES_MAX, STDIN_BYTES_MAX,
+    };
 
     fn check(code: ErrorCode, named: &str, change: impl FnOnce(&mut JobRequest)) {
         let mut job = JobRequest::new(["true"]);

@@ -97,7 +97,7 @@ impl fmt::Display for Constraint {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::Constraint;
 
     #[test]
     fn each_form_reads_back_as_written() {

@@ -40,7 +40,7 @@ impl JobRequest {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::JobRequest;
 
     #[test]
     fn a_command_alone_is_a_job_with_every_default() {

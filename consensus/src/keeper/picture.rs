@@ -12,7 +12,8 @@ pub(super) fn take(consensus: &Consensus, metrics: &RaftMetrics) -> Status {
     let voters: Vec<u64> = membership.voter_ids().collect();
     let (voting, learning) = membership.nodes().map(peer).partition(|peer: &Peer| voters.contains(&peer.raft_id));
     let role = role(metrics);
-    let leader = metrics.current_leader.and_then(|leader| membership.get_node(&leader).map(|node| peer((&leader, node))));
+    let leader =
+        metrics.current_leader.and_then(|leader| membership.get_node(&leader).map(|node| peer((&leader, node))));
     let (applied_index, chain) = consensus.state().place();
     let clock_skews = if role == Role::Leader { consensus.time().skews() } else { Vec::new() };
     Status {

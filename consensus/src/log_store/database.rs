@@ -23,13 +23,21 @@ const WRITE_BUFFER_BYTES: usize = 16 << 20;
 /// Why the log can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum LogDatabaseError {
-    /// RocksDB refuses it: damaged, unreadable or locked.
-    #[error("open the log at {path}: {reason}")]
-    Unreadable {
+    /// RocksDB finds it damaged.
+    #[error("open the log at {path}: it is damaged: {reason}")]
+    Damaged {
         /// Where it lies.
         path: PathBuf,
         /// What RocksDB said.
         reason: String,
+    },
+    /// It can't be opened now: a full disk, a lock, a file that can't be read.
+    #[error("open the log at {path}")]
+    Unreadable {
+        /// Where it lies.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
     },
     /// The log reaches less far than its durable mark: entries or a vote are gone (R2).
     #[error("the log at {path} lost what was durable: {loss}")]
@@ -95,17 +103,13 @@ impl Progress {
 
 impl LogDatabase {
     /// Opens or creates the log below `path` and compares it with its mark.
-    pub fn open(
-        path: &Path,
-        buffers: &WriteBufferManager,
-        fatal: FatalSignal,
-    ) -> Result<Arc<Self>, LogDatabaseError> {
-        let unreadable = |reason: String| LogDatabaseError::Unreadable { path: path.to_path_buf(), reason };
+    pub fn open(path: &Path, buffers: &WriteBufferManager, fatal: FatalSignal) -> Result<Arc<Self>, LogDatabaseError> {
         let mark_error = |source| LogDatabaseError::Mark { path: path.to_path_buf(), source };
-        std::fs::create_dir_all(path).map_err(|error| unreadable(error.to_string()))?;
+        let unreadable = |source| LogDatabaseError::Unreadable { path: path.to_path_buf(), source };
+        std::fs::create_dir_all(path).map_err(unreadable)?;
         let marks = MarkFile::open(path).map_err(mark_error)?;
         let rocks_path = path.join("rocks");
-        let rocks = DB::open(&options(buffers), &rocks_path).map_err(|error| unreadable(error.to_string()))?;
+        let rocks = DB::open(&options(buffers), &rocks_path).map_err(|error| open_error(path, &error))?;
         assert_effective_options(&rocks_path)?;
         let rocks = Arc::new(rocks);
         let shared = Arc::new(Progress::default());
@@ -194,12 +198,25 @@ pub(crate) fn quiet(options: &mut Options) {
     options.set_stats_dump_period_sec(0);
 }
 
+fn open_error(path: &Path, error: &rocksdb::Error) -> LogDatabaseError {
+    let path = path.to_path_buf();
+    if is_damage(error) {
+        return LogDatabaseError::Damaged { path, reason: error.to_string() };
+    }
+    LogDatabaseError::Unreadable { path, source: io::Error::other(error.to_string()) }
+}
+
+/// Whether RocksDB found wrong content, rather than a disk that is full or a file that is locked.
+pub(crate) fn is_damage(error: &rocksdb::Error) -> bool {
+    matches!(
+        error.kind(),
+        rocksdb::ErrorKind::Corruption | rocksdb::ErrorKind::NotFound | rocksdb::ErrorKind::InvalidArgument
+    )
+}
+
 /// RocksDB turns recycling off without a word under other recovery modes; its OPTIONS file says what is in effect.
 fn assert_effective_options(path: &Path) -> Result<(), LogDatabaseError> {
-    let unreadable = |error: io::Error| LogDatabaseError::Unreadable {
-        path: path.to_path_buf(),
-        reason: format!("read its options: {error}"),
-    };
+    let unreadable = |source| LogDatabaseError::Unreadable { path: path.to_path_buf(), source };
     let mut newest = None;
     for file in std::fs::read_dir(path).map_err(unreadable)? {
         let name = file.map_err(unreadable)?.file_name().to_string_lossy().into_owned();

@@ -71,7 +71,7 @@ impl MarkFile {
         }
         failpoints::check("log.mark", &self.directory)?;
         let mark = Mark { count: self.newest.count + 1, sequence, groups: groups.clone() };
-        let slot = if mark.count % 2 == 0 { SLOTS[0] } else { SLOTS[1] };
+        let slot = if mark.count.is_multiple_of(2) { SLOTS[0] } else { SLOTS[1] };
         let path = self.directory.join(slot);
         let is_new = !path.exists();
         let mut file = OpenOptions::new().create(true).write(true).truncate(true).open(&path)?;
@@ -103,7 +103,11 @@ fn read_slot(path: &Path) -> io::Result<Slot> {
 }
 
 /// What is missing when the log reached less far than the mark says; `None` when nothing is.
-pub(crate) fn loss(mark: &Mark, sequence: u64, found: impl Fn(GroupId) -> io::Result<GroupMark>) -> io::Result<Option<String>> {
+pub(crate) fn loss(
+    mark: &Mark,
+    sequence: u64,
+    found: impl Fn(GroupId) -> io::Result<GroupMark>,
+) -> io::Result<Option<String>> {
     for (group, marked) in &mark.groups {
         let found = found(GroupId(*group))?;
         if found.vote < marked.vote {

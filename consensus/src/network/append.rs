@@ -3,6 +3,8 @@
 //! Entries travel as the log stores them; on the receiving side their payloads share the memory of the frame.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use futures::{Stream, StreamExt};
@@ -17,6 +19,8 @@ use crate::transport::{Channel, Duplex, FrameSink, FrameSource, Peer, TransportE
 use crate::types::{Entry, LogId, TypeConfig, Vote};
 
 const ENTRY_HEAD_BYTES: usize = 12;
+/// A follower that leaves requests unanswered for so long is taken for gone.
+const SILENCE_MAX: Duration = Duration::from_secs(3);
 
 /// The small fields of a request, in front of its entries.
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -91,8 +95,9 @@ where
     S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Send + Unpin + 'static,
 {
     let Duplex { sink, source } = links.open(peer, Channel::APPEND).await.map_err(|error| network_error(&error))?;
-    let sending = send_all(Arc::clone(links), peer.raft_id, sink, requests);
-    let answers = Answers { links: Arc::clone(links), peer: peer.raft_id, source };
+    let sent = Arc::new(AtomicU64::new(0));
+    let sending = send_all(Arc::clone(links), peer.raft_id, sink, requests, Arc::clone(&sent));
+    let answers = Answers { links: Arc::clone(links), peer: peer.raft_id, source, sent, answered: 0 };
     let answers = futures::stream::unfold(Some(answers), Answers::next);
     // Both halves live in this one stream: dropping it ends the sending too.
     let sending = futures::stream::once(sending).filter_map(|sent| async move { sent.err().map(Err) });
@@ -109,13 +114,20 @@ fn until_answered<'s, T: Send + 's>(
     both.take_while(|item| futures::future::ready(item.is_some())).filter_map(futures::future::ready)
 }
 
-async fn send_all<S>(links: Arc<Links>, peer: u64, mut sink: Box<dyn FrameSink>, mut requests: S) -> Result<(), RpcError>
+async fn send_all<S>(
+    links: Arc<Links>,
+    peer: u64,
+    mut sink: Box<dyn FrameSink>,
+    mut requests: S,
+    sent: Arc<AtomicU64>,
+) -> Result<(), RpcError>
 where
     S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Send + Unpin,
 {
     while let Some(request) = requests.next().await {
         let body = encode(&request).map_err(|error| codec_error(&error))?;
         let frame = links.envelope(peer, Kind::Append).seal(&body);
+        sent.fetch_add(1, Ordering::Relaxed);
         sink.send(frame).await.map_err(|error| network_error(&error))?;
     }
     sink.finish().await.map_err(|error| network_error(&error))
@@ -125,21 +137,40 @@ struct Answers {
     links: Arc<Links>,
     peer: u64,
     source: Box<dyn FrameSource>,
+    sent: Arc<AtomicU64>,
+    answered: u64,
 }
 
 impl Answers {
+    /// The next frame, or an error when requests wait and none was answered for a while: openraft keeps the log that
+    /// they refer to, and a connection may be dead without saying so.
+    async fn recv(&mut self) -> Result<Option<Bytes>, TransportError> {
+        let mut receiving = self.source.recv();
+        let mut waited = false;
+        loop {
+            match tokio::time::timeout(SILENCE_MAX / 2, &mut receiving).await {
+                Ok(received) => return received,
+                Err(_) if waited => return Err(TransportError::Unreachable { reason: "no answer in time".to_owned() }),
+                Err(_) => waited = self.sent.load(Ordering::Relaxed) > self.answered,
+            }
+        }
+    }
+
     async fn next(state: Option<Self>) -> Option<(Result<StreamAppendResult<TypeConfig>, RpcError>, Option<Self>)> {
         let mut answers = state?;
-        let received = match answers.source.recv().await {
+        let received = match answers.recv().await {
             Ok(None) => return None,
             Ok(Some(frame)) => answers.links.receive(answers.peer, Kind::AppendAnswer, frame),
             Err(error) => Err(error),
         };
-        let answer = received.map_err(|error| network_error(&error)).and_then(|body| {
-            codec::decode(&body).map_err(|error| RPCError::Network(NetworkError::new(&error)))
-        });
+        let answer = received
+            .map_err(|error| network_error(&error))
+            .and_then(|body| codec::decode(&body).map_err(|error| RPCError::Network(NetworkError::new(&error))));
         match answer {
-            Ok(result) => Some((Ok(result), Some(answers))),
+            Ok(result) => {
+                answers.answered += 1;
+                Some((Ok(result), Some(answers)))
+            }
             Err(error) => Some((Err(error), None)),
         }
     }

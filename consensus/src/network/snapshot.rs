@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use openraft::raft::SnapshotResponse;
@@ -21,6 +22,18 @@ use crate::transport::{Channel, Duplex, FrameSink, FrameSource, Peer, TransportE
 use crate::types::{TypeConfig, Vote};
 
 const CHUNK_BYTES: usize = 512 << 10;
+/// One piece takes no longer than this on a connection that works.
+const PIECE_PATIENCE: Duration = Duration::from_secs(15);
+/// Verifying, syncing and installing takes no longer than this.
+const INSTALL_PATIENCE: Duration = Duration::from_secs(300);
+
+async fn in_time<T>(
+    patience: Duration,
+    step: impl Future<Output = Result<T, TransportError>>,
+) -> Result<T, TransportError> {
+    let silence = |_| TransportError::Broken { reason: "the peer is silent".to_owned() };
+    tokio::time::timeout(patience, step).await.map_err(silence)?
+}
 
 /// Why a snapshot did not arrive.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +83,7 @@ pub(super) async fn send(
         send_file(links, peer.raft_id, sink.as_mut(), &snapshot.path().join(&file.name)).await?;
     }
     sink.send(links.envelope(peer.raft_id, Kind::SnapshotEnd).seal(&[])).await?;
-    let frame = source.recv().await?;
+    let frame = in_time(INSTALL_PATIENCE, source.recv()).await?;
     let frame = frame.ok_or_else(|| TransportError::Broken { reason: "it ended without an answer".to_owned() })?;
     let body = links.receive(peer.raft_id, Kind::SnapshotAnswer, frame)?;
     match codec::decode(&body)? {
@@ -86,7 +99,7 @@ async fn send_file(links: &Links, peer: u64, sink: &mut dyn FrameSink, path: &Pa
         let piece = tokio::task::spawn_blocking(move || read_piece(open)).await?;
         let (open, piece) = piece.map_err(file_error(path))?;
         if !piece.is_empty() {
-            sink.send(links.envelope(peer, Kind::SnapshotChunk).seal(&piece)).await?;
+            in_time(PIECE_PATIENCE, sink.send(links.envelope(peer, Kind::SnapshotChunk).seal(&piece))).await?;
             file = Some(open);
         }
     }
@@ -156,7 +169,8 @@ pub(super) struct Pieces<'a> {
 
 impl Pieces<'_> {
     async fn frame(&mut self) -> Result<(Kind, Bytes), SnapshotError> {
-        let frame = self.source.recv().await?.ok_or_else(|| refused("it ended too early"))?;
+        let frame = in_time(PIECE_PATIENCE, self.source.recv()).await?;
+        let frame = frame.ok_or_else(|| refused("it ended too early"))?;
         let (envelope, body) = super::envelope::open(frame).map_err(|error| refused(&error.to_string()))?;
         Ok((envelope.kind, body))
     }

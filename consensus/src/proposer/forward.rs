@@ -2,14 +2,16 @@
 //!
 //! Each request names the leader that it expects. A stream that breaks leaves its commands unknown (R9).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use quorla_ledger::reply::Reply;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::{Item, Lane};
 use crate::codec;
@@ -133,29 +135,36 @@ fn next_part(bytes: &mut Bytes) -> Result<Option<Bytes>, TransportError> {
 
 type OnAnswer = Box<dyn FnOnce(Option<AnswerResult>) + Send>;
 
+/// Requests by number, which is the order in which they were sent, and whether the stream is over.
+#[derive(Default)]
+struct Requests {
+    waiting: BTreeMap<u64, (Instant, OnAnswer)>,
+    closed: bool,
+}
+
 /// Requests without an answer yet. Whoever is left when it is dropped is told so.
 #[derive(Default)]
 struct Pending {
-    requests: Mutex<(HashMap<u64, OnAnswer>, bool)>,
+    requests: Mutex<Requests>,
 }
 
 impl Pending {
-    fn lock(&self) -> MutexGuard<'_, (HashMap<u64, OnAnswer>, bool)> {
+    fn lock(&self) -> MutexGuard<'_, Requests> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn insert(&self, number: u64, on_answer: OnAnswer) {
         let mut requests = self.lock();
-        if requests.1 {
+        if requests.closed {
             drop(requests);
             return on_answer(None);
         }
-        requests.0.insert(number, on_answer);
+        requests.waiting.insert(number, (Instant::now(), on_answer));
     }
 
     fn complete(&self, answer: Answer) {
-        let on_answer = self.lock().0.remove(&answer.number);
-        if let Some(on_answer) = on_answer {
+        let on_answer = self.lock().waiting.remove(&answer.number);
+        if let Some((_, on_answer)) = on_answer {
             on_answer(Some(answer.result));
         }
     }
@@ -163,10 +172,10 @@ impl Pending {
     fn close(&self) {
         let left = {
             let mut requests = self.lock();
-            requests.1 = true;
-            std::mem::take(&mut requests.0)
+            requests.closed = true;
+            std::mem::take(&mut requests.waiting)
         };
-        for on_answer in left.into_values() {
+        for (_, on_answer) in left.into_values() {
             on_answer(None);
         }
     }
@@ -204,7 +213,12 @@ impl ForwardLink {
 
     /// Whether nothing is waited for on it.
     pub(crate) fn is_done(&self) -> bool {
-        self.reader.is_finished() || self.pending.lock().0.is_empty()
+        self.reader.is_finished() || self.pending.lock().waiting.is_empty()
+    }
+
+    /// Whether a request has waited so long that nobody waits for its answer any more.
+    pub(crate) fn is_stuck(&self, patience: Duration) -> bool {
+        self.pending.lock().waiting.values().next().is_some_and(|(sent, _)| sent.elapsed() > patience)
     }
 
     /// Sends commands; `on_outcome` is called in any case, also when this fails.
@@ -254,7 +268,8 @@ impl ForwardLink {
 
 async fn read(links: Arc<Links>, peer: u64, mut source: Box<dyn FrameSource>, pending: Arc<Pending>) {
     while let Ok(Some(frame)) = source.recv().await {
-        let answer = links.receive(peer, Kind::ForwardAnswer, frame).and_then(|body| codec::decode(&body).map_err(broken));
+        let answer =
+            links.receive(peer, Kind::ForwardAnswer, frame).and_then(|body| codec::decode(&body).map_err(broken));
         match answer {
             Ok(answer) => pending.complete(answer),
             Err(error) => {

@@ -10,8 +10,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use openraft::EntryPayload;
 use openraft::storage::ApplyResponder;
-use quorla_ledger::batch::{Batch, BatchError};
 use quorla_ledger::Records;
+use quorla_ledger::batch::{Batch, BatchError};
 use quorla_ledger::{Applied as LedgerApplied, Entry as LedgerEntry};
 use rocksdb::{DB, WriteBatch};
 

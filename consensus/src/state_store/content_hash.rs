@@ -22,12 +22,7 @@ pub struct ContentHash {
 }
 
 /// Takes the snapshot now and hashes it beside everything else.
-pub(super) fn start(
-    database: Arc<StateDb>,
-    group: GroupId,
-    index: u64,
-    result: watch::Sender<Option<ContentHash>>,
-) {
+pub(super) fn start(database: Arc<StateDb>, group: GroupId, index: u64, result: watch::Sender<Option<ContentHash>>) {
     let view = match View::new(database, group) {
         Ok(view) => view,
         Err(error) => return tracing::warn!(%error, index, "the content is not hashed"),

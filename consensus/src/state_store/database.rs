@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::StateOptions;
 use crate::codec::{self, CodecError};
 use crate::keys::{self, GroupId};
-use crate::log_store::quiet_options;
+use crate::log_store::{is_damage, quiet_options};
 use crate::sealed;
 use crate::types::{LogId, StoredMembership};
 
@@ -43,6 +43,8 @@ pub enum StateError {
         path: PathBuf,
         /// What RocksDB said.
         reason: String,
+        /// Whether its content is wrong, rather than the disk full or a file locked.
+        is_damage: bool,
     },
     /// A record of ours can't be read.
     #[error("read a record of the state")]
@@ -124,7 +126,7 @@ impl StateDb {
     }
 
     pub(crate) fn rocks_error(&self, attempt: &'static str, error: &rocksdb::Error) -> StateError {
-        StateError::Rocks { attempt, path: self.path.clone(), reason: error.to_string() }
+        StateError::Rocks { attempt, path: self.path.clone(), reason: error.to_string(), is_damage: is_damage(error) }
     }
 
     pub(crate) fn applied(&self, group: GroupId) -> Result<Applied, StateError> {
@@ -141,7 +143,7 @@ impl StateDb {
     }
 
     fn applied_error(&self, reason: String) -> StateError {
-        StateError::Rocks { attempt: "read the applied index of", path: self.path.clone(), reason }
+        StateError::Rocks { attempt: "read the applied index of", path: self.path.clone(), reason, is_damage: true }
     }
 }
 
@@ -215,6 +217,7 @@ pub(crate) fn open(options: &StateOptions, current: CurrentState) -> Result<Stat
         attempt: "open",
         path: path.clone(),
         reason: error.to_string(),
+        is_damage: is_damage(&error),
     })?;
     Ok(StateDb { rocks: Some(rocks), path, current, doomed: AtomicBool::new(false) })
 }

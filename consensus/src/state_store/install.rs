@@ -54,11 +54,8 @@ fn link_files(snapshot: &KeptSnapshot, generation: &Path) -> Result<(), StateErr
     fs::create_dir_all(generation).map_err(StateError::io("create", generation))?;
     for file in &snapshot.manifest().files {
         let (from, to) = (snapshot.path().join(&file.name), generation.join(&file.name));
-        let placed = if file.name.ends_with(".sst") {
-            fs::hard_link(&from, &to)
-        } else {
-            fs::copy(&from, &to).map(|_| ())
-        };
+        let placed =
+            if file.name.ends_with(".sst") { fs::hard_link(&from, &to) } else { fs::copy(&from, &to).map(|_| ()) };
         placed.map_err(StateError::io("create", &to))?;
     }
     Ok(())

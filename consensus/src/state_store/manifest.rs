@@ -113,7 +113,12 @@ fn hash_file(directory: &Path, name: String) -> Result<FileEntry, StateError> {
 
 /// The place in the log that a checkpoint really has.
 fn applied_in_checkpoint(path: &Path, group: GroupId) -> Result<Applied, StateError> {
-    let rocks_error = |reason: String| StateError::Rocks { attempt: "read a checkpoint of", path: path.to_path_buf(), reason };
+    let rocks_error = |reason: String| StateError::Rocks {
+        attempt: "read a checkpoint of",
+        path: path.to_path_buf(),
+        reason,
+        is_damage: true,
+    };
     let mut options = Options::default();
     options.set_log_level(rocksdb::LogLevel::Fatal);
     let rocks = DB::open_for_read_only(&options, path, false).map_err(|error| rocks_error(error.to_string()))?;

@@ -136,7 +136,12 @@ impl Shelf {
     }
 
     /// Makes a begun snapshot durable and gives it its name. Its files are synced here.
-    pub(crate) fn finish(&self, number: u64, unfinished: &Path, manifest: Manifest) -> Result<Arc<KeptSnapshot>, StateError> {
+    pub(crate) fn finish(
+        &self,
+        number: u64,
+        unfinished: &Path,
+        manifest: Manifest,
+    ) -> Result<Arc<KeptSnapshot>, StateError> {
         manifest.write(unfinished)?;
         sync_files(unfinished)?;
         let path = self.directory.join(format!("{FINISHED}{number}"));

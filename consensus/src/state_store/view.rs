@@ -49,11 +49,7 @@ impl View {
     }
 
     /// Visits the records whose key begins with `prefix`, in key order, until told to stop.
-    pub fn scan(
-        &self,
-        prefix: &[u8],
-        visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), ViewError> {
+    pub fn scan(&self, prefix: &[u8], visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>) -> Result<(), ViewError> {
         self.walk(prefix, prefix, Direction::Forward, visit)
     }
 

@@ -143,12 +143,7 @@ pub struct MemoryTransport {
 }
 
 impl Transport for MemoryTransport {
-    fn open<'a>(
-        &'a self,
-        to: &'a Peer,
-        group: u16,
-        channel: Channel,
-    ) -> BoxFuture<'a, Result<Duplex, TransportError>> {
+    fn open<'a>(&'a self, to: &'a Peer, group: u16, channel: Channel) -> BoxFuture<'a, Result<Duplex, TransportError>> {
         Box::pin(async move {
             let unreachable = || TransportError::Unreachable { reason: "no such node".to_owned() };
             if self.network.is_cut(self.key, to.node_key) || self.network.is_cut(to.node_key, self.key) {

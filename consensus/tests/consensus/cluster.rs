@@ -58,6 +58,18 @@ pub fn fast() -> Tuning {
     }
 }
 
+/// Opens a storage; streams of a node that was stopped a moment ago may still hold it.
+async fn open(path: &Path) -> Arc<Storage> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match DataDirectory::open(path).and_then(Storage::open) {
+            Ok(storage) => return storage,
+            Err(error) if error.refuses_directory() || Instant::now() > deadline => panic!("{error}: {error:?}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
 /// One running node.
 pub struct Node {
     pub consensus: Consensus,
@@ -69,7 +81,7 @@ pub struct Node {
 
 impl Node {
     pub async fn start(network: &MemoryNetwork, key: [u8; 32], path: &Path, tuning: Tuning) -> Self {
-        let storage = Storage::open(DataDirectory::open(path).unwrap()).unwrap();
+        let storage = open(path).await;
         Self::start_in(network, key, storage, GroupId(0), tuning).await
     }
 
@@ -90,7 +102,8 @@ impl Node {
             tuning,
             defect: Defect::None,
         };
-        let consensus = Consensus::start(settings, Arc::new(transport), Arc::clone(&clock) as Arc<dyn Clock>).await.unwrap();
+        let consensus =
+            Consensus::start(settings, Arc::new(transport), Arc::clone(&clock) as Arc<dyn Clock>).await.unwrap();
         let serving = tokio::spawn({
             let consensus = consensus.clone();
             async move {
@@ -193,7 +206,8 @@ impl Cluster {
         let directory = DataDirectory::open(&path).unwrap();
         let (transport, _incoming) = self.network.join(key(position));
         let storage = storage_id(position, life);
-        let asked = (0..self.nodes.len()).rev().find(|other| *other != position && self.nodes[*other].is_some()).unwrap();
+        let asked =
+            (0..self.nodes.len()).rev().find(|other| *other != position && self.nodes[*other].is_some()).unwrap();
         let member = self.node(asked).peer();
         let admission =
             request_admission(&transport, &member, GroupId(0), storage, format!("memory:{position}")).await.unwrap();
@@ -287,8 +301,10 @@ impl Cluster {
             for node in self.all() {
                 node.wait_applied(index).await;
             }
-            let chains: Vec<_> =
-                self.all().map(|node| node.consensus.inspect(|ledger| (ledger.meta().index, ledger.meta().chain))).collect();
+            let chains: Vec<_> = self
+                .all()
+                .map(|node| node.consensus.inspect(|ledger| (ledger.meta().index, ledger.meta().chain)))
+                .collect();
             if chains.windows(2).all(|pair| pair[0] == pair[1]) {
                 return;
             }

@@ -3,6 +3,16 @@
 
 mod cluster;
 mod commands;
+mod crashes;
+mod directory;
+mod failover;
+mod faults;
+mod groups;
 mod happy_path;
+mod losses;
+mod membership;
+mod overload;
+mod snapshots;
 mod storage_suite;
+mod time;
 mod transport_suite;

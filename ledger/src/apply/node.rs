@@ -35,6 +35,10 @@ impl<R: Records> Transaction<'_, R> {
             let (node, epoch) = (record.id, record.epoch);
             return if record.up { Ok(Reply::NodeRegistered { node, epoch }) } else { Err(Refusal::EpochIsStale) };
         }
+        // I5: a late copy of an earlier registration must not end the epoch that followed it, whose lease is good.
+        if known.as_ref().is_some_and(|record| registration.boot < record.boot) {
+            return Err(Refusal::EpochIsStale);
+        }
         if known.is_none() && nodes.len() >= NODES_MAX {
             return Err(Refusal::NodesAreExhausted);
         }

@@ -11,7 +11,7 @@ use rustls::pki_types::CertificateDer;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::tls::{NODE_ALPN, traffic_of};
-use super::{HANDSHAKES_MAX, Refusal, Shared, Traffic, clients, serve};
+use super::{HANDSHAKES_MAX, Refusal, Shared, clients, serve};
 use crate::identity::{PeerCertificate, Role};
 
 /// How long a handshake may take.
@@ -47,10 +47,7 @@ fn admit(shared: &Arc<Shared>, incoming: Incoming) {
         let _ = incoming.retry();
         return;
     }
-    let runtime = match traffic_of(&incoming.orig_dst_cid()) {
-        Traffic::Control => shared.control.handle(),
-        Traffic::Bulk => &shared.bulk,
-    };
+    let runtime = shared.runtime(traffic_of(&incoming.orig_dst_cid()));
     let task = handshake(shared.clone(), incoming, remote, permit);
     runtime.spawn(shared.tasks.track_future(task));
 }

@@ -1,7 +1,6 @@
 //! One attempt to reach a peer: resolve, shake hands on the right thread, give up in time. No memory of earlier ones.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::Connection;
@@ -14,8 +13,10 @@ use crate::identity::KeyId;
 const DIAL_MAX: Duration = Duration::from_secs(2);
 
 /// Dials the addresses of `peer` one after the other until its key answers.
+///
+/// To be called on the runtime of `traffic`, as [`one`] is: a connection's driver stays on the thread that began it.
 pub(super) async fn peer(
-    shared: &Arc<Shared>,
+    shared: &Shared,
     peer: &PeerAddress,
     traffic: Traffic,
 ) -> Result<Connection, DialError> {
@@ -31,25 +32,7 @@ pub(super) async fn peer(
 
 /// Dials one address; `expected` is the key that must answer.
 pub(super) async fn one(
-    shared: &Arc<Shared>,
-    address: SocketAddr,
-    expected: Option<KeyId>,
-    traffic: Traffic,
-) -> Result<Connection, DialError> {
-    let runtime = match traffic {
-        Traffic::Control => shared.control.handle(),
-        Traffic::Bulk => &shared.bulk,
-    };
-    // The handshake runs where the connection is to live: its driver stays on the thread that began it.
-    let attempt = attempt(shared.clone(), address, expected, traffic);
-    runtime
-        .spawn(attempt)
-        .await
-        .unwrap_or(Err(DialError::ShuttingDown))
-}
-
-async fn attempt(
-    shared: Arc<Shared>,
+    shared: &Shared,
     address: SocketAddr,
     expected: Option<KeyId>,
     traffic: Traffic,

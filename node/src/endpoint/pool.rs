@@ -79,20 +79,20 @@ impl SlotState {
     }
 }
 
+/// The live connection, or the outcome of an attempt that goes on even if the caller gives up: the next caller finds
+/// its connection, or its failure and the back-off.
 pub(super) async fn connect(
     shared: &Arc<Shared>,
     peer: &PeerAddress,
     traffic: Traffic,
 ) -> Result<Connection, DialError> {
     let slot = shared.pool.slot(peer.key, traffic);
-    let mut state = slot.lock().await;
-    if let Some(connection) = state.live() {
+    if let Some(connection) = slot.try_lock().ok().and_then(|state| state.live()) {
         return Ok(connection);
     }
-    state.may_dial(&peer.address)?;
-    let dialled = dial::peer(shared, peer, traffic).await;
-    state.settle(&peer.address, &dialled);
-    dialled
+    let (owned, peer) = (shared.clone(), peer.clone());
+    let attempt = async move { dial_peer(&owned, &slot, &peer, traffic).await };
+    run(shared, traffic, attempt).await
 }
 
 pub(super) async fn connect_any(
@@ -110,6 +110,40 @@ pub(super) async fn connect_any(
         }
         return connected;
     }
+    let owned = shared.clone();
+    run(shared, Traffic::Bulk, async move {
+        dial_stranger(&owned, address).await
+    })
+    .await
+}
+
+/// Runs an attempt on the runtime of its traffic, whatever becomes of the caller.
+async fn run(
+    shared: &Shared,
+    traffic: Traffic,
+    attempt: impl Future<Output = Result<Connection, DialError>> + Send + 'static,
+) -> Result<Connection, DialError> {
+    let attempt = shared.tasks.spawn_on(attempt, shared.runtime(traffic));
+    attempt.await.unwrap_or(Err(DialError::ShuttingDown))
+}
+
+async fn dial_peer(
+    shared: &Shared,
+    slot: &Slot,
+    peer: &PeerAddress,
+    traffic: Traffic,
+) -> Result<Connection, DialError> {
+    let mut state = slot.lock().await;
+    if let Some(connection) = state.live() {
+        return Ok(connection);
+    }
+    state.may_dial(&peer.address)?;
+    let dialled = dial::peer(shared, peer, traffic).await;
+    state.settle(&peer.address, &dialled);
+    dialled
+}
+
+async fn dial_stranger(shared: &Shared, address: SocketAddr) -> Result<Connection, DialError> {
     let slot = shared.pool.stranger(address);
     let mut state = slot.lock().await;
     if let Some(connection) = state.live() {
@@ -126,7 +160,7 @@ pub(super) async fn connect_any(
     Ok(adopt(shared, peer.key, connection).await)
 }
 
-pub(super) async fn forget(shared: &Arc<Shared>, key: KeyId) {
+pub(super) async fn forget(shared: &Shared, key: KeyId) {
     for slot in shared.pool.remove(key) {
         if let Some(connection) = slot.lock().await.connection.take() {
             connection.close(VarInt::from_u32(code::SHUTDOWN), b"no longer a member");
@@ -135,7 +169,7 @@ pub(super) async fn forget(shared: &Arc<Shared>, key: KeyId) {
 }
 
 /// Makes a stranger's connection the one of its key, unless there is one already; gives back the one to use.
-async fn adopt(shared: &Arc<Shared>, key: KeyId, connection: Connection) -> Connection {
+async fn adopt(shared: &Shared, key: KeyId, connection: Connection) -> Connection {
     let slot = shared.pool.slot(key, Traffic::Bulk);
     let mut state = slot.lock().await;
     if let Some(existing) = state.live() {

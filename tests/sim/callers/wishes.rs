@@ -1,0 +1,183 @@
+//! What a client program wants next, given what it was told so far.
+
+use quorla_ledger::{
+    Reply,
+    command::Request,
+    ids::{JobId, NodeId},
+    spec::JobSpec,
+};
+
+use super::super::{
+    invariants::Outcome,
+    messages::{Caller, ClientRequest},
+    workload,
+    world::World,
+};
+
+/// In the calm a node is given back once no late request can drain it again.
+pub(in super::super) const UNDRAIN_AFTER_MS: u64 = 3_000;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(in super::super) struct Wishes {
+    /// Jobs still to submit.
+    submits: u64,
+    /// Other requests in between.
+    others: u64,
+    /// What was submitted under a key, done or unknown.
+    keyed: Vec<(String, JobSpec)>,
+    /// Jobs that it was promised.
+    jobs: Vec<JobId>,
+    /// Nodes that it drained and must give back.
+    drained: Vec<NodeId>,
+    keys_drawn: u64,
+}
+
+impl Wishes {
+    pub(in super::super) fn new(submits: u64, others: u64) -> Self {
+        Self {
+            submits,
+            others,
+            ..Self::default()
+        }
+    }
+
+    pub(in super::super) const fn is_empty(&self) -> bool {
+        self.submits == 0 && self.drained.is_empty()
+    }
+}
+
+impl World {
+    pub(super) fn wish(&mut self, caller: Caller) -> Option<ClientRequest> {
+        let now = self.agenda.now();
+        let calm = self
+            .calm_since
+            .is_some_and(|calm| now.since(calm).0 >= UNDRAIN_AFTER_MS);
+        let wishes = &mut self.callers[caller.0].wishes;
+        if let Some(node) = wishes.drained.last().copied()
+            && (calm || self.dice.chance(300))
+        {
+            return Some(self.wish_drain(caller, node, false));
+        }
+        let wishes = &mut self.callers[caller.0].wishes;
+        if wishes.others > 0 && self.dice.chance(450) {
+            wishes.others -= 1;
+            if let Some(request) = self.wish_other(caller) {
+                return Some(request);
+            }
+        }
+        let wishes = &mut self.callers[caller.0].wishes;
+        if wishes.submits == 0 {
+            return None;
+        }
+        wishes.submits -= 1;
+        Some(self.wish_submit(caller))
+    }
+
+    fn wish_submit(&mut self, caller: Caller) -> ClientRequest {
+        let now = self.agenda.now();
+        let wishes = &mut self.callers[caller.0].wishes;
+        let again = if wishes.keyed.is_empty() || !self.dice.chance(150) {
+            None
+        } else {
+            let nth = self.dice.index(wishes.keyed.len());
+            Some(wishes.keyed[nth].clone())
+        };
+        let (key, spec) = match again {
+            Some((key, _)) if self.dice.chance(300) => {
+                self.census.count("key used for another job");
+                (Some(key), workload::spec(&mut self.dice, now))
+            }
+            Some((key, spec)) => {
+                self.census.count("key used again for the same job");
+                (Some(key), spec)
+            }
+            None => {
+                let key = self.dice.chance(400).then(|| self.draw_key(caller));
+                (key, workload::spec(&mut self.dice, now))
+            }
+        };
+        let request = self.request(caller, key);
+        ClientRequest::Submit {
+            request,
+            spec: Box::new(spec),
+        }
+    }
+
+    fn wish_other(&mut self, caller: Caller) -> Option<ClientRequest> {
+        let job = self.dice.pick(&self.callers[caller.0].wishes.jobs);
+        match (self.dice.between(0, 9), job) {
+            (0..=3, Some(job)) => Some(ClientRequest::Read { job }),
+            (4..=6, Some(job)) => {
+                let key = self.dice.chance(200).then(|| self.draw_key(caller));
+                Some(ClientRequest::Cancel {
+                    request: self.request(caller, key),
+                    job,
+                })
+            }
+            (7..=8, Some(job)) => Some(ClientRequest::Retry {
+                request: self.request(caller, None),
+                job,
+            }),
+            (9, _) if self.calm_since.is_none() => {
+                let nodes = u64::try_from(self.machines.len()).expect("few machines");
+                let node =
+                    NodeId(u32::try_from(self.dice.between(1, nodes)).expect("few machines"));
+                Some(self.wish_drain(caller, node, true))
+            }
+            _ => None,
+        }
+    }
+
+    fn wish_drain(&mut self, caller: Caller, node: NodeId, draining: bool) -> ClientRequest {
+        ClientRequest::Drain {
+            request: self.request(caller, None),
+            node,
+            draining,
+        }
+    }
+
+    fn request(&mut self, caller: Caller, key: Option<String>) -> Request {
+        let id = self.draw_id();
+        Request {
+            principal: self.callers[caller.0].principal,
+            id,
+            key,
+        }
+    }
+
+    fn draw_key(&mut self, caller: Caller) -> String {
+        let wishes = &mut self.callers[caller.0].wishes;
+        wishes.keys_drawn += 1;
+        format!("key-{}-{}", caller.0, wishes.keys_drawn)
+    }
+
+    /// What an outcome teaches the program.
+    pub(super) fn remember(&mut self, caller: Caller, request: &ClientRequest, outcome: &Outcome) {
+        let wishes = &mut self.callers[caller.0].wishes;
+        let unsettled = matches!(outcome, Outcome::Unknown);
+        match (request, outcome) {
+            (ClientRequest::Drain { node, draining, .. }, Outcome::Done(_)) if !draining => {
+                wishes.drained.retain(|drained| drained != node);
+            }
+            (
+                ClientRequest::Drain {
+                    node,
+                    draining: true,
+                    ..
+                },
+                Outcome::Done(_) | Outcome::Unknown,
+            ) => {
+                wishes.drained.push(*node);
+            }
+            (_, Outcome::Done(Reply::Submitted { job })) => wishes.jobs.push(*job),
+            _ => {}
+        }
+        if let ClientRequest::Submit { request, spec } = request
+            && let Some(key) = &request.key
+            && (unsettled || matches!(outcome, Outcome::Done(_)))
+        {
+            wishes.keyed.push((key.clone(), (**spec).clone()));
+        }
+    }
+}

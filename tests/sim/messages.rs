@@ -1,0 +1,112 @@
+//! Who speaks to whom about what in the simulated world: nodes, and clients beside them.
+
+use quorla_actors::messages::{ToAgent, ToLeader};
+use quorla_ledger::{
+    Reply,
+    command::{RegisterNode, Request},
+    ids::{BootId, JobId, NodeId},
+    reply::Refusal,
+    spec::JobSpec,
+};
+
+/// A machine with one node on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Site(pub(super) usize);
+
+/// A client program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Caller(pub(super) usize);
+
+/// One end of a message's way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Site(Site),
+    Caller(Caller),
+}
+
+/// A message on its way.
+#[derive(Clone, Debug)]
+pub(super) struct Envelope {
+    pub(super) from: End,
+    pub(super) to: End,
+    pub(super) message: Message,
+}
+
+/// What is said.
+#[derive(Clone, Debug)]
+pub(super) enum Message {
+    /// An agent to a leader, over one of its links.
+    ToLeader { link: u64, words: Box<ToLeader> },
+    /// A leader to an agent, over the link that the agent opened.
+    ToAgent { link: u64, words: Box<ToAgent> },
+    /// A node wants an epoch; whoever leads proposes it.
+    Register(Box<RegisterNode>),
+    /// What became of that.
+    Registered { boot: BootId, reply: Reply },
+    /// A client asks; a follower may have passed it on.
+    Ask {
+        caller: Caller,
+        call: u64,
+        request: ClientRequest,
+        forwarded: bool,
+    },
+    /// A node answers a client.
+    Answer { call: u64, answer: Answer },
+}
+
+/// What a client asks for.
+#[derive(Clone, Debug)]
+pub(super) enum ClientRequest {
+    Submit {
+        request: Request,
+        spec: Box<JobSpec>,
+    },
+    Cancel {
+        request: Request,
+        job: JobId,
+    },
+    Retry {
+        request: Request,
+        job: JobId,
+    },
+    Drain {
+        request: Request,
+        node: NodeId,
+        draining: bool,
+    },
+    /// A linearizable look at a job.
+    Read {
+        job: JobId,
+    },
+}
+
+impl ClientRequest {
+    pub(super) const fn mutating(&self) -> Option<&Request> {
+        match self {
+            Self::Submit { request, .. }
+            | Self::Cancel { request, .. }
+            | Self::Retry { request, .. }
+            | Self::Drain { request, .. } => Some(request),
+            Self::Read { .. } => None,
+        }
+    }
+}
+
+/// What a node says to a client.
+#[derive(Clone, Debug)]
+pub(super) enum Answer {
+    Done(Reply),
+    Refused(Refusal),
+    NotNow {
+        retry_after_ms: Option<u64>,
+    },
+    NotLeader {
+        leader: Option<Site>,
+    },
+    Unknown,
+    /// A linearizable read: whether the job is there, and whether it has ended.
+    Seen {
+        exists: bool,
+        ended: bool,
+    },
+}

@@ -32,7 +32,7 @@ use crate::{
     lease::LeaseTerms,
     messages::{Start, ToAgent, ToLeader},
     metrics,
-    replica::{Replica, Unanswered},
+    replica::{Replica, Unanswered, inspect},
     seats::Seats,
     tasks::reap,
 };
@@ -252,7 +252,8 @@ impl AgentState {
                 self.holdings.registered(boot, node, epoch, self.arguments.replica.boot_time())
             }
             Ok(Reply::Refused(Refusal::EpochIsStale)) => {
-                self.holdings.boot_is_spent(boot, self.arguments.replica.boot_time())
+                let now = self.arguments.replica.boot_time();
+                self.holdings.registration_is_stale(boot, self.latest_boot().unwrap_or(boot), now)
             }
             Ok(Reply::Refused(Refusal::NodeNameIsTaken)) => {
                 tracing::error!(name = %self.arguments.settings.name, "another node has this node's name");
@@ -264,6 +265,12 @@ impl AgentState {
             }
             Err(_) => Vec::new(),
         }
+    }
+
+    /// The newest boot id of this node that its own replica knows.
+    fn latest_boot(&self) -> Option<BootId> {
+        let key = self.arguments.settings.key;
+        inspect(&*self.arguments.replica, |ledger| ledger.node_by_key(&key).map(|node| node.record().boot))
     }
 
     fn perform(&mut self, myself: &ActorRef<AgentMessage>, outputs: Vec<Output>) {

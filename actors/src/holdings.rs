@@ -127,12 +127,6 @@ impl Holdings {
         outputs
     }
 
-<<<<<<< HEAD
-    /// The epoch of that boot id is over before its beginning was heard of here: another one is asked for.
-    pub fn boot_is_spent(&mut self, boot: BootId, now: Millis) -> Vec<Output> {
-        let waits = matches!(self.standing, Standing::Registering { .. }) && boot == self.boot;
-        if waits { self.register(now) } else { Vec::new() }
-=======
     /// The ledger refused that boot id as stale: its epoch lapsed before its agent heard of it, or a later one is known.
     ///
     /// `latest` is the newest boot id of this node that its own replica knows; the next one lies above it.
@@ -142,7 +136,6 @@ impl Holdings {
         }
         self.boot = self.boot.max(latest);
         self.register(now)
->>>>>>> main
     }
 
     /// A link to a leader is there: what an earlier one may have lost is sent again.

@@ -62,7 +62,7 @@ pub trait Replica: Send + Sync + 'static {
     /// Proposes a command in the lane that overload does not close (R21), wherever the leader is.
     fn propose(&self, command: Vec<u8>) -> BoxFuture<'_, Result<Reply, Unanswered>>;
 
-    /// Proposes a command that may only be appended by the leader of this term (R16).
+    /// Proposes a command in this term or not at all: it is never forwarded, nor appended in a later term (R16).
     fn propose_in_term(&self, term: u64, command: Vec<u8>) -> BoxFuture<'_, Result<Reply, Unanswered>>;
 
     /// Whether a quorum answered a round that started after this call (R16).

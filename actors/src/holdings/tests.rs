@@ -282,12 +282,6 @@ fn a_registration_answered_after_its_lease_is_made_anew() {
 }
 
 #[test]
-<<<<<<< HEAD
-fn an_epoch_that_lapsed_before_its_answer_came_is_followed_by_another() {
-    let mut agent = Agent::unregistered();
-    assert_eq!(short(agent.holdings.boot_is_spent(BOOT, Millis(1))), ["register 71"]);
-    assert!(agent.holdings.boot_is_spent(BOOT, Millis(2)).is_empty(), "a late copy");
-=======
 fn a_stale_registration_is_made_anew_above_the_latest_one() {
     let stale = |agent: &mut Agent, boot, latest| {
         short(agent.holdings.registration_is_stale(BootId(boot), BootId(latest), agent.now))
@@ -297,7 +291,6 @@ fn a_stale_registration_is_made_anew_above_the_latest_one() {
     assert_eq!(stale(&mut agent, 70, 70), ["register 71"]);
     assert!(stale(&mut agent, 70, 70).is_empty(), "once");
     assert_eq!(stale(&mut agent, 71, 200), ["register 201"]);
->>>>>>> main
 }
 
 #[test]

@@ -33,6 +33,7 @@ const FLOORS: &[(&str, u64)] = &[
     ("snapshot installed", 500),
     ("partition", 2_000),
     ("one-way partition", 1_000),
+    ("leader isolated", 400),
     ("leader deposed", 2_000),
     ("leader stepped down", 1_500),
     ("batch survived its leader", 1_000),

@@ -11,7 +11,7 @@ use quorla_ledger::{
     ledger::Applied,
     memory::MemoryTables,
     outcome::Exit,
-    record::Stored,
+    record::{JobRecord, Stored},
     tables::Table,
     units::Millis,
 };
@@ -90,7 +90,7 @@ pub(super) struct Committed {
     pub(super) page: Option<EventPage>,
     pub(super) event_next: u64,
     /// Job records as the entry left them, by key.
-    pub(super) jobs: Vec<quorla_ledger::record::JobRecord>,
+    pub(super) jobs: Vec<JobRecord>,
 }
 
 /// What a client was told in the end.

@@ -128,12 +128,13 @@ impl Holdings {
 
     /// The ledger refused that boot id as stale: its epoch lapsed before its agent heard of it, or a later one is known.
     ///
-    /// `latest` is the newest boot id of this node that its own replica knows; the next one lies above it.
+    /// `latest` is the newest boot id of this node that its own replica knows; the next one lies above it. A replica that
+    /// lags knows none that explains the refusal: then the repetition is waited for.
     pub fn registration_is_stale(&mut self, boot: BootId, latest: BootId, now: Millis) -> Vec<Output> {
-        if boot != self.boot || !matches!(self.standing, Standing::Registering { .. }) {
+        if boot != self.boot || latest < boot || !matches!(self.standing, Standing::Registering { .. }) {
             return Vec::new();
         }
-        self.boot = self.boot.max(latest);
+        self.boot = latest;
         self.register(now)
     }
 

@@ -1,6 +1,6 @@
 //! How fast one thread applies: submits in full batches, then ends of attempts that each refill their place.
 //!
-//! `cargo run --release -p quorla-ledger --example apply_rate`
+//! `cargo run --release -p quorla-benches --example apply_rate`
 #![allow(clippy::unwrap_used)]
 
 use std::{

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use quorla_ledger::{
     event::Event,
     ids::JobId,
+    outcome::StopCause,
     record::{JobRecord, JobState},
 };
 
@@ -23,7 +24,7 @@ enum Stage {
     Accepted,
     Queued,
     Running,
-    Stopping,
+    Stopping(StopCause),
     /// Its attempt is over; what follows is said in the same entry.
     Between,
     BackingOff,
@@ -77,8 +78,12 @@ fn step(before: Option<Stage>, event: &Event) -> Option<Stage> {
         (None, Event::JobSubmitted(_)) => Some(Accepted),
         (Some(Accepted | Between | BackingOff), Event::JobQueued(_)) => Some(Queued),
         (Some(Accepted | Queued), Event::AttemptAssigned { .. }) => Some(Running),
-        (Some(Running), Event::AttemptStopping { .. }) => Some(Stopping),
-        (Some(Running | Stopping), Event::AttemptEnded { .. } | Event::AttemptLost { .. }) => {
+        (Some(Running), Event::AttemptStopping { cause, .. }) => Some(Stopping(*cause)),
+        // Only its attempt was to end; somebody cancelled the job meanwhile.
+        (Some(Stopping(StopCause::AttemptTimeout)), Event::AttemptStopping { cause: StopCause::Cancel, .. }) => {
+            Some(Stopping(StopCause::Cancel))
+        }
+        (Some(Running | Stopping(_)), Event::AttemptEnded { .. } | Event::AttemptLost { .. }) => {
             Some(Between)
         }
         (Some(Between), Event::JobBackedOff { .. }) => Some(BackingOff),
@@ -93,7 +98,7 @@ const fn stage_of(state: &JobState) -> Stage {
         JobState::Delayed { .. } => Stage::Accepted,
         JobState::Queued { .. } => Stage::Queued,
         JobState::Running(_) => Stage::Running,
-        JobState::Stopping { .. } => Stage::Stopping,
+        JobState::Stopping { cause, .. } => Stage::Stopping(*cause),
         JobState::BackingOff { .. } => Stage::BackingOff,
         JobState::Succeeded { .. }
         | JobState::Failed { .. }

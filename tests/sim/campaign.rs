@@ -49,11 +49,7 @@ pub(super) fn run_seeds(count: u64, defect: Defect) -> (Option<Failure>, Census)
                     gathered.1.add(&census);
                     if let Some(failure) = failure {
                         next.store(count, Ordering::Relaxed);
-                        if gathered
-                            .0
-                            .as_ref()
-                            .is_none_or(|known| failure.seed < known.seed)
-                        {
+                        if gathered.0.as_ref().is_none_or(|known| failure.seed < known.seed) {
                             gathered.0 = Some(failure);
                         }
                     }
@@ -61,9 +57,7 @@ pub(super) fn run_seeds(count: u64, defect: Defect) -> (Option<Failure>, Census)
             });
         }
     });
-    gathered
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner)
+    gathered.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs one seed; an assertion of the code under test that fails is a failure of the seed.
@@ -88,10 +82,7 @@ fn caught(seed: u64, run: impl FnOnce() -> Run) -> (Option<Failure>, Census) {
 
 fn number_from(variable: &str) -> Option<u64> {
     let text = env::var(variable).ok().filter(|text| !text.is_empty())?;
-    Some(
-        text.parse()
-            .unwrap_or_else(|_| panic!("{variable} is no number: {text}")),
-    )
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
 }
 
 fn must_pass(failure: Option<&Failure>) {
@@ -113,11 +104,7 @@ fn every_seed_keeps_every_invariant() {
     must_pass(failure.as_ref());
     for (what, floor) in FLOORS {
         let due = floor * count / SEEDS;
-        assert!(
-            census.of(what) >= due,
-            "{what}: {} times in {count} seeds, {due} are due",
-            census.of(what)
-        );
+        assert!(census.of(what) >= due, "{what}: {} times in {count} seeds, {due} are due", census.of(what));
     }
 }
 

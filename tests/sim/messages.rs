@@ -44,12 +44,7 @@ pub(super) enum Message {
     /// What became of that.
     Registered { boot: BootId, reply: Reply },
     /// A client asks; a follower may have passed it on.
-    Ask {
-        caller: Caller,
-        call: u64,
-        request: ClientRequest,
-        forwarded: bool,
-    },
+    Ask { caller: Caller, call: u64, request: ClientRequest, forwarded: bool },
     /// A node answers a client.
     Answer { call: u64, answer: Answer },
 }

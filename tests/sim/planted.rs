@@ -7,18 +7,9 @@ use super::campaign::run_seeds;
 
 fn must_be_caught(defect: Defect, by: &[&str], seeds_max: u64) {
     let (failure, _) = run_seeds(seeds_max, defect);
-    let Some(failure) = failure else {
-        panic!("{defect:?} was not caught within {seeds_max} seeds")
-    };
-    println!(
-        "{defect:?} was caught at seed {}: {}",
-        failure.seed, failure.what
-    );
-    assert!(
-        by.contains(&failure.broken.as_str()),
-        "{defect:?} was caught by another one: {}",
-        failure.what
-    );
+    let Some(failure) = failure else { panic!("{defect:?} was not caught within {seeds_max} seeds") };
+    println!("{defect:?} was caught at seed {}: {}", failure.seed, failure.what);
+    assert!(by.contains(&failure.broken.as_str()), "{defect:?} was caught by another one: {}", failure.what);
 }
 
 #[test]

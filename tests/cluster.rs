@@ -1,0 +1,5 @@
+//! Real node processes, killed, frozen and starved, and what holds all the same. One file for each theme.
+//!
+//! A claim is checked by what a client sees, by the processes of jobs and by the replicas' hashes; nothing here is timed.
+
+mod jobs;

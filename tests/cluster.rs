@@ -2,4 +2,12 @@
 //!
 //! A claim is checked by what a client sees, by the processes of jobs and by the replicas' hashes; nothing here is timed.
 
+mod command_line;
+mod dispatch;
+mod freeze;
 mod jobs;
+mod kill;
+mod once;
+mod quorum;
+mod stop;
+mod storage;

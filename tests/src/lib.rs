@@ -4,5 +4,10 @@
 
 mod binary;
 pub mod children;
+pub mod command;
 pub mod eventually;
+pub mod gate;
+pub mod load;
+pub mod relay;
 pub mod trial;
+pub mod write_ahead_log;

@@ -131,7 +131,7 @@ impl World {
     /// The ledger answered a registration.
     pub(super) fn agent_is_registered(&mut self, site: Site, boot_id: BootId, reply: &Reply) {
         let boot = self.boot(site);
-        let latest = self.latest_boot_known_to(site).unwrap_or(boot_id);
+        let latest = self.latest_boot_known_to(site).unwrap_or(BootId(0));
         let holdings = &mut self.agent_mut(site).holdings;
         let outputs = match reply {
             Reply::NodeRegistered { node, epoch } => holdings.registered(boot_id, *node, *epoch, boot),

@@ -139,7 +139,7 @@ impl World {
         let op = self.callers[caller.0].op.take().expect("the caller looked");
         let outcome = match (gave_up, op.last) {
             (None, Some(Answer::Done(reply))) => Outcome::Done(reply),
-            (None, Some(Answer::Seen { exists, ended })) => Outcome::Seen { exists, ended },
+            (None, Some(Answer::Seen { exists })) => Outcome::Seen { exists },
             (Some(GiveUp::Refused), Some(Answer::Refused(refusal))) => Outcome::Refused(refusal),
             (Some(GiveUp::Unknown), _) => Outcome::Unknown,
             (Some(GiveUp::NotNow | GiveUp::Unreachable), _) => Outcome::NotDone,

@@ -37,7 +37,8 @@ impl World {
         match self.dice.between(0, 99) {
             0..=19 => self.crash(ruler),
             20..=37 => self.freeze(ruler),
-            38..=57 => self.partition(ruler),
+            38..=52 => self.partition(ruler),
+            53..=57 => self.isolate_leader(),
             58..=71 => self.depose(),
             72..=79 => self.set_wall_clock(site),
             80..=87 => self.slow_down(site),
@@ -87,6 +88,18 @@ impl World {
         let name = self.draw_ticket().0;
         self.network.cut(name, ways);
         let span_ms = self.drawn_span(200, 4_000, 25_000);
+        self.agenda.set_in(span_ms, Moment::Relief(Relief::Mend(name)));
+    }
+
+    /// The leader is alone for longer than its successor waits, and its own agent believes it.
+    fn isolate_leader(&mut self) {
+        let Some(ruler) = self.raft.ruler() else { return };
+        self.strike("leader isolated", ruler);
+        let others: Vec<Site> = self.sites().filter(|site| *site != ruler).collect();
+        let ways = others.iter().flat_map(|other| [(ruler, *other), (*other, ruler)]).collect();
+        let name = self.draw_ticket().0;
+        self.network.cut(name, ways);
+        let span_ms = self.dice.between(14_000, 30_000);
         self.agenda.set_in(span_ms, Moment::Relief(Relief::Mend(name)));
     }
 

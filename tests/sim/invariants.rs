@@ -11,7 +11,7 @@ use quorla_ledger::{
     ledger::Applied,
     memory::MemoryTables,
     outcome::Exit,
-    record::Stored,
+    record::{JobRecord, Stored},
     tables::Table,
     units::Millis,
 };
@@ -76,6 +76,8 @@ impl Fact<'_> {
             }
             Self::Committed(_) | Self::Looked { .. } | Self::ItIsOver { .. } => None,
             Self::LeaderIsReady { site, .. } => Some(format!("{site:?} leads")),
+            Self::WentWrong { what, site } => Some(format!("{what}: {site:?}")),
+            Self::IsWellAgain(relief) => Some(format!("well again: {relief:?}")),
             other => Some(format!("{other:?}")),
         }
     }
@@ -88,7 +90,7 @@ pub(super) struct Committed {
     pub(super) page: Option<EventPage>,
     pub(super) event_next: u64,
     /// Job records as the entry left them, by key.
-    pub(super) jobs: Vec<quorla_ledger::record::JobRecord>,
+    pub(super) jobs: Vec<JobRecord>,
 }
 
 /// What a client was told in the end.
@@ -97,7 +99,6 @@ pub(super) enum Outcome {
     Done(Reply),
     Seen {
         exists: bool,
-        ended: bool,
     },
     Refused(Refusal),
     /// It was not done and will not be.
@@ -152,8 +153,8 @@ impl Bench {
             Box::<i01_acknowledged_is_kept::AcknowledgedIsKept>::default(),
             Box::<i02_one_key_one_job::OneKeyOneJob>::default(),
             Box::<i03_one_completion::OneCompletion>::default(),
-            Box::<i04_fences_rise::FencesRise>::default(),
             Box::<i05_leases_do_not_overlap::LeasesDoNotOverlap>::default(),
+            Box::<i04_fences_rise::FencesRise>::default(),
             Box::<i06_legal_transitions::LegalTransitions>::default(),
             Box::<i07_no_over_allocation::NoOverAllocation>::default(),
             Box::new(i13_replicas_agree::ReplicasAgree::new(defect)),

@@ -7,20 +7,15 @@ use std::collections::BTreeMap;
 
 use quorla_actors::{
     digest::HeldDigest,
-    dispatch::{Assigned, Dispatch, Dispatched},
+    dispatch::{Assigned, Dispatch},
     lease::{LeaseOutput, LeaseTable, LeaseTerms, Round},
-    messages::{Listed, Order, Renewal, Start, ToAgent, ToLeader, Work},
+    messages::{Renewal, ToAgent, ToLeader},
     planning::{Planner, Task, retention::Retention},
 };
 use quorla_ledger::{
-    Command, Defect, Ledger, codec,
+    Command, Defect,
     command::EndAttempt,
-    ids::{Fence, NodeId},
-    ledger::Records,
-    memory::MemoryTables,
-    record::{JobRecord, Stored},
-    spec::JobSpec,
-    tables,
+    ids::{Epoch, Fence, NodeId},
     units::Millis,
 };
 
@@ -31,6 +26,9 @@ use super::{
     node::Waiter,
     world::World,
 };
+use orders::{in_words, listed};
+
+mod orders;
 
 /// The leader looks at leases and plans this often, beside every applied entry.
 const TICK_MS: u64 = 250;
@@ -52,7 +50,7 @@ pub(super) struct Lead {
 struct Link {
     site: Site,
     id: u64,
-    epoch: quorla_ledger::ids::Epoch,
+    epoch: Epoch,
 }
 
 impl Lead {
@@ -262,39 +260,4 @@ impl World {
     fn lead_mut(&mut self, site: Site) -> Option<&mut Lead> {
         self.machines[site.0].node.as_mut()?.lead.as_mut()
     }
-}
-
-/// What the ledger wants on a node.
-fn listed(ledger: &Ledger, node: NodeId) -> Vec<Listed> {
-    let Some(view) = ledger.node(node) else {
-        return Vec::new();
-    };
-    let one = |(fence, job): (&Fence, &quorla_ledger::ids::JobId)| {
-        let stop = view.stopping().get(fence).copied();
-        Listed { job: *job, fence: *fence, stop }
-    };
-    view.held().iter().map(one).collect()
-}
-
-/// An order as it is sent: a start carries its work, and is left out when its job has ended.
-fn in_words(dispatched: Dispatched, tables: &MemoryTables) -> Option<ToAgent> {
-    match dispatched {
-        Dispatched::Start(order) => Some(ToAgent::Start(Box::new(start(order, tables)?))),
-        Dispatched::Stop(stop) => Some(ToAgent::Stop(stop)),
-        Dispatched::Desired(desired) => Some(ToAgent::Desired(desired)),
-    }
-}
-
-fn start(order: Order, tables: &MemoryTables) -> Option<Start> {
-    let Stored::V1(record) = codec::decode::<Stored<JobRecord>>(&tables.read(&tables::live(order.job))?)?;
-    let Stored::V1(spec) = codec::decode::<Stored<JobSpec>>(&tables.read(&tables::spec(order.job))?)?;
-    let work = Work {
-        command: spec.command,
-        env: spec.env,
-        working_dir: spec.working_dir,
-        stdin: spec.stdin,
-        kill: spec.kill,
-        output_tail_max: spec.output_tail_max,
-    };
-    Some(Start { order, number: record.attempts_made, deadline: None, work })
 }

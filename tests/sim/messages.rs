@@ -99,9 +99,8 @@ pub(super) enum Answer {
         leader: Option<Site>,
     },
     Unknown,
-    /// A linearizable read: whether the job is there, and whether it has ended.
+    /// A linearizable read: whether the job is there.
     Seen {
         exists: bool,
-        ended: bool,
     },
 }

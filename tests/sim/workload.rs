@@ -27,7 +27,11 @@ pub(super) struct Behaviour {
 
 impl Behaviour {
     fn drawn(dice: &mut Dice) -> Self {
-        let runs_ms = if dice.chance(150) { dice.between(2_000, 9_000) } else { dice.between(20, 1_500) };
+        let runs_ms = match dice.between(0, 99) {
+            0..=5 => dice.between(12_000, 30_000),
+            6..=19 => dice.between(2_000, 9_000),
+            _ => dice.between(20, 1_500),
+        };
         let failures = if dice.chance(300) { u32::try_from(dice.between(1, 4)).expect("few") } else { 0 };
         Self { runs_ms, failures, stubborn: dice.chance(200) }
     }

@@ -23,7 +23,7 @@ impl Invariant for AcknowledgedIsKept {
                 self.acknowledged.insert(*job);
                 Ok(())
             }
-            Fact::Answered { request: ClientRequest::Read { job }, outcome: Outcome::Seen { exists: false, .. } }
+            Fact::Answered { request: ClientRequest::Read { job }, outcome: Outcome::Seen { exists: false } }
                 if self.acknowledged.contains(job) =>
             {
                 Err(format!("a linearizable read does not find {job}, which was acknowledged"))

@@ -14,15 +14,13 @@ use super::{Claim, Sealed};
 
 /// The node does not lead: the command was never appended (R9).
 #[derive(Clone, Copy, Debug)]
-pub(in super::super) struct NotLeader {
-    pub(in super::super) hint: Option<Site>,
-}
+pub(in super::super) struct NotLeader;
 
 impl World {
     /// Proposes where this node takes itself for the leader; the waiter is told, or never.
     pub(in super::super) fn propose(&mut self, site: Site, command: &Command, waiter: Waiter) -> Result<(), NotLeader> {
         if self.raft.leads(site).is_none() {
-            return Err(NotLeader { hint: self.raft.members[site.0].hint });
+            return Err(NotLeader);
         }
         let claim = self.claim(site, waiter);
         if self.trouble(4) {

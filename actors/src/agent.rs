@@ -11,6 +11,7 @@ use std::{
 };
 
 use quorla_ledger::{
+    Ledger,
     codec::encode_command,
     command::{COMMAND_VERSION, Command, RegisterNode},
     ids::{BootId, Fence, NodeKey},
@@ -28,11 +29,11 @@ use tokio::{
 use crate::{
     bell::Bell,
     holdings::{Holdings, Output},
-    kind::{Kind, Killer},
+    kind::{Killer, Kind},
     lease::LeaseTerms,
     messages::{Start, ToAgent, ToLeader},
     metrics,
-    replica::{Replica, Unanswered},
+    replica::{Replica, Unanswered, inspect},
     seats::Seats,
     tasks::reap,
 };
@@ -250,6 +251,12 @@ impl AgentState {
             Ok(Reply::NodeRegistered { node, epoch }) => {
                 tracing::info!(node = node.0, epoch = epoch.0, "the node has an epoch");
                 self.holdings.registered(boot, node, epoch, self.arguments.replica.boot_time())
+            }
+            Ok(Reply::Refused(Refusal::EpochIsStale)) => {
+                let AgentArguments { replica, settings, .. } = &self.arguments;
+                let known = |ledger: &Ledger| ledger.node_by_key(&settings.key).map(|node| node.record().boot);
+                let latest = inspect(replica.as_ref(), known).unwrap_or(BootId(0));
+                self.holdings.registration_is_stale(boot, latest, replica.boot_time())
             }
             Ok(Reply::Refused(Refusal::NodeNameIsTaken)) => {
                 tracing::error!(name = %self.arguments.settings.name, "another node has this node's name");

@@ -20,7 +20,7 @@ use quorla_ledger::{
 use crate::{
     digest::HeldDigest,
     lease::LeaseTerms,
-    messages::{Desired, Listed, Order, Renewal, Stop},
+    messages::{Order, Renewal},
 };
 
 use held::{Ended, Held, Running};
@@ -29,6 +29,7 @@ use tenure::Tenure;
 
 mod held;
 mod memory;
+mod reconcile;
 mod tenure;
 
 /// Pause before a registration without an answer is repeated.
@@ -174,40 +175,6 @@ impl Holdings {
                 Some(Output::Spawn(order))
             }
         }
-    }
-
-    /// An attempt to stop, for a cause that the ledger knows. One that never came is reported as given up.
-    pub fn stop(&mut self, stop: &Stop, now: Millis) -> Option<Output> {
-        let Order { epoch, as_of, job, fence } = stop.order;
-        if self.heeds(epoch, as_of, now) { self.stop_listed(job, fence, as_of, now) } else { None }
-    }
-
-    /// Everything that the ledger assigned to this epoch at one index: the rest is killed, what is missing is fetched.
-    pub fn desired(&mut self, desired: &Desired, now: Millis) -> Vec<Output> {
-        let Desired { epoch, as_of, attempts } = desired;
-        if !self.heeds(*epoch, *as_of, now) {
-            return Vec::new();
-        }
-        self.memory.full_set_taken(*as_of);
-        let mut outputs = self.kill_unlisted(attempts, *as_of);
-        let mut missing = Vec::new();
-        for Listed { job, fence, stop } in attempts {
-            if stop.is_some() {
-                outputs.extend(self.stop_listed(*job, *fence, *as_of, now));
-            } else if let Some(held) = self.held.get_mut(fence) {
-                held.seen_at(*as_of);
-            } else {
-                match self.memory.of(*fence) {
-                    Known::New if !self.draining => missing.push(*fence),
-                    Known::Forgotten => outputs.push(self.give_up(*job, *fence, *as_of, false, now)),
-                    Known::New | Known::Ended => {}
-                }
-            }
-        }
-        if !missing.is_empty() {
-            outputs.push(Output::Fetch { epoch: *epoch, fences: missing });
-        }
-        outputs
     }
 
     /// A spawned attempt is gone, its whole process group with it.
@@ -363,25 +330,6 @@ impl Holdings {
         self.boot = BootId(self.boot.0.wrapping_add(1));
         self.standing = Standing::Registering { first_sent_at: now, sent_at: now };
         vec![Output::Register { boot: self.boot }]
-    }
-
-    fn stop_listed(&mut self, job: JobId, fence: Fence, as_of: u64, now: Millis) -> Option<Output> {
-        let Some(held) = self.held.get_mut(&fence) else {
-            let ended = self.memory.of(fence) == Known::Ended;
-            return (!ended).then(|| self.give_up(job, fence, as_of, true, now));
-        };
-        held.seen_at(as_of);
-        held.mark_stopping();
-        held.kill(fence, KillHow::WithGrace)
-    }
-
-    /// Kills what a full set does not list, unless a newer order brought it; what has ended needs no report any more.
-    fn kill_unlisted(&mut self, attempts: &[Listed], as_of: u64) -> Vec<Output> {
-        let listed: BTreeSet<Fence> = attempts.iter().map(|listed| listed.fence).collect();
-        let unlisted = |fence: &Fence, held: &Held| !listed.contains(fence) && held.as_of() <= as_of;
-        self.held.retain(|fence, held| matches!(held, Held::Running(_)) || !unlisted(fence, held));
-        let left = self.held.iter_mut().filter(|(fence, held)| unlisted(fence, held));
-        left.filter_map(|(fence, held)| held.kill(*fence, KillHow::Now)).collect()
     }
 
     /// Reports an attempt that does not run here without a verdict on its job, so that it runs elsewhere.

@@ -227,7 +227,8 @@ impl LeaseTable {
 
     fn opened(&self, epoch: Epoch, now: Millis) -> Lease {
         let whole = now.max(self.started_at).after(self.terms.ttl).after(self.terms.skew);
-        let deadline = if self.defect.is(Defect::EarlyReassignment) { now } else { whole };
+        let impatient = self.defect.is(Defect::EarlyReassignment) && now == self.started_at;
+        let deadline = if impatient { now } else { whole };
         Lease { epoch, greeted: false, standing: Standing::Good { deadline, waiting: None, in_round: None } }
     }
 }

@@ -60,7 +60,8 @@ pub(crate) async fn receive_all<M: DeserializeOwned>(
 pub(crate) fn local_pair() -> (Duplex, Duplex) {
     let (to_left, from_right) = mpsc::channel(LOCAL_FRAMES_MAX);
     let (to_right, from_left) = mpsc::channel(LOCAL_FRAMES_MAX);
-    let end = |sender, receiver| Duplex { sink: Box::new(LocalSink(Some(sender))), source: Box::new(LocalSource(receiver)) };
+    let end =
+        |sender, receiver| Duplex { sink: Box::new(LocalSink(Some(sender))), source: Box::new(LocalSource(receiver)) };
     (end(to_right, from_right), end(to_left, from_left))
 }
 

@@ -62,14 +62,16 @@ pub trait Group: Send + Sync + 'static {
 pub fn next_change(members: &Members, expected: usize) -> Option<Change> {
     let Members { voters, learners, caught_up } = members;
     let ready = |id: &RaftId| caught_up.contains(id);
-    let newest: BTreeMap<NodeKey, RaftId> = voters.iter().chain(learners).fold(BTreeMap::new(), |mut newest, (id, key)| {
-        newest.entry(*key).and_modify(|known: &mut RaftId| *known = (*known).max(*id)).or_insert(*id);
-        newest
-    });
+    let newest: BTreeMap<NodeKey, RaftId> =
+        voters.iter().chain(learners).fold(BTreeMap::new(), |mut newest, (id, key)| {
+            newest.entry(*key).and_modify(|known: &mut RaftId| *known = (*known).max(*id)).or_insert(*id);
+            newest
+        });
     if let Some((id, _)) = learners.iter().find(|(id, key)| newest.get(*key) != Some(*id)) {
         return Some(Change::Forget(*id));
     }
-    let came_back = voters.iter().find_map(|(old, key)| newest.get(key).filter(|new| *new != old).map(|new| (*old, *new)));
+    let came_back =
+        voters.iter().find_map(|(old, key)| newest.get(key).filter(|new| *new != old).map(|new| (*old, *new)));
     if let Some((old, new)) = came_back.filter(|(_, new)| ready(new)) {
         return Some(Change::Replace { old, new });
     }

@@ -148,13 +148,15 @@ impl Actors {
 
     /// Resolves when the actors have ended by themselves: the node must end.
     pub async fn ended(&mut self) {
-        // A Root that panicked has ended too.
-        let _ = (&mut self.running).await;
+        if !self.running.is_finished() {
+            // A Root that panicked has ended too.
+            let _ = (&mut self.running).await;
+        }
     }
 
     /// Stops in order: takes no new sessions and finishes the open ones, gives up the attempts after their grace and
     /// reports them, leaves the ledger, ends everything. Each of the first two takes as long as `drain` at the most.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         let agent = ractor::call_t!(self.root, RootMessage::Ending, CALL_TIMEOUT_MS).ok().flatten();
         if tokio::time::timeout(self.drain, self.reception.end()).await.is_err() {
             tracing::warn!("sessions are cut off");
@@ -166,7 +168,7 @@ impl Actors {
             }
         }
         self.root.stop(Some("the node stops".to_owned()));
-        let _ = self.running.await;
+        self.ended().await;
     }
 }
 

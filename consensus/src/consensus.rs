@@ -42,6 +42,9 @@ pub enum ReadLevel {
     Stale,
 }
 
+/// How often and how long a shutdown looks whether the stores are free.
+const RELEASE_LOOKS: u32 = 400;
+const RELEASE_INTERVAL: Duration = Duration::from_millis(5);
 /// How long a read waits for the state to catch up.
 const CATCH_UP_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -280,11 +283,23 @@ impl Consensus {
         if let Err(error) = self.raft().shutdown().await {
             tracing::warn!(%error, "raft did not end cleanly");
         }
+        self.wait_released().await;
         let state = self.state().clone();
         let flushed = tokio::task::spawn_blocking(move || state.flush()).await;
         if !matches!(flushed, Ok(Ok(()))) {
             tracing::warn!(?flushed, "the state is not flushed, the next start replays more of the log");
         }
+    }
+
+    /// openraft's workers let go of the stores a moment after it has ended; then another start finds them closed.
+    async fn wait_released(&self) {
+        for _ in 0..RELEASE_LOOKS {
+            if self.state().is_last_handle() {
+                return;
+            }
+            tokio::time::sleep(RELEASE_INTERVAL).await;
+        }
+        tracing::warn!("the state is still in use after the group has ended");
     }
 
     fn tasks(&self) -> MutexGuard<'_, JoinSet<()>> {

@@ -42,7 +42,9 @@ async fn admit(
     body: &[u8],
     sink: &mut dyn FrameSink,
 ) -> Result<(), TransportError> {
-    let answer = consensus.answer_admission(from, body).await.map_err(broken)?;
+    // Only a member may ask for another node: it passes on what a newcomer asked of it.
+    let is_member = consensus.server().is_member_with_key(envelope.from, from);
+    let answer = consensus.answer_admission(from, is_member, body).await.map_err(broken)?;
     sink.send(consensus.links().envelope(envelope.from, Kind::AdmitAnswer).seal(&answer)).await?;
     sink.finish().await
 }

@@ -119,9 +119,14 @@ impl Consensus {
     }
 
     /// Answers a storage that asks to be admitted.
-    pub(crate) async fn answer_admission(&self, from: [u8; 32], body: &[u8]) -> Result<Vec<u8>, codec::CodecError> {
+    pub(crate) async fn answer_admission(
+        &self,
+        from: [u8; 32],
+        is_member: bool,
+        body: &[u8],
+    ) -> Result<Vec<u8>, codec::CodecError> {
         let request: AdmitRequest = codec::decode(body)?;
-        let node_key = NodeKey(request.node_key.unwrap_or(from));
+        let node_key = NodeKey(request.node_key.filter(|_| is_member).unwrap_or(from));
         let answer = match self.admit(node_key, request.storage, request.address).await {
             Ok(admission) => AdmitAnswer::Admitted(admission),
             Err(MembershipError::Refused { refusal }) => AdmitAnswer::Refused(refusal),

@@ -82,6 +82,11 @@ impl StateStore {
         &self.shared
     }
 
+    /// Whether nobody else holds this state any more.
+    pub(crate) fn is_last_handle(&self) -> bool {
+        Arc::strong_count(&self.shared) == 1
+    }
+
     /// Looks at the hot state. The closure must be short: apply waits for it.
     pub fn inspect<T>(&self, look: impl FnOnce(&Ledger) -> T) -> T {
         look(&self.shared.hot().ledger)

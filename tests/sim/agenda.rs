@@ -22,22 +22,13 @@ pub(super) enum Moment {
     /// A node process gets its turn; void when that life of it is over.
     Turn { site: Site, life: u64, turn: Turn },
     /// An operating system process ends by itself or by a signal.
-    ProcessEnds {
-        site: Site,
-        fence: Fence,
-        exit: AttemptEnd,
-    },
+    ProcessEnds { site: Site, fence: Fence, exit: AttemptEnd },
     /// The warden's deadline, unless it was moved.
     WardenStrikes { site: Site, deadline: Millis },
     /// The members of the group hear of each other.
     RaftBeat,
     /// A quorum answers, or does not, one round of a leader.
-    RoundMeetsQuorum {
-        site: Site,
-        life: u64,
-        term: u64,
-        purpose: Purpose,
-    },
+    RoundMeetsQuorum { site: Site, life: u64, term: u64, purpose: Purpose },
     /// A client does the next thing.
     CallerActs(Caller),
     /// A try of a client's request got no answer.
@@ -72,11 +63,7 @@ pub(super) enum Turn {
     /// A proposal's outcome stays unknown to whoever made it.
     ForgetProposal(Ticket),
     /// A round was answered.
-    RoundAnswered {
-        term: u64,
-        purpose: Purpose,
-        read_at: Option<usize>,
-    },
+    RoundAnswered { term: u64, purpose: Purpose, read_at: Option<usize> },
 }
 
 /// What a quorum round is for.
@@ -105,11 +92,7 @@ struct Due {
 
 impl Agenda {
     pub(super) const fn new() -> Self {
-        Self {
-            now: BEGINNING,
-            set: 0,
-            heap: BinaryHeap::new(),
-        }
+        Self { now: BEGINNING, set: 0, heap: BinaryHeap::new() }
     }
 
     /// True time.
@@ -124,11 +107,7 @@ impl Agenda {
     /// Sets a moment; one in the past happens at once.
     pub(super) fn set_at(&mut self, at: Millis, moment: Moment) {
         self.set += 1;
-        self.heap.push(Due {
-            at: at.max(self.now),
-            set: self.set,
-            moment,
-        });
+        self.heap.push(Due { at: at.max(self.now), set: self.set, moment });
     }
 
     /// The next moment; the clock moves to it.

@@ -50,12 +50,7 @@ struct Link {
 
 impl Agent {
     pub(super) const fn new(holdings: Holdings) -> Self {
-        Self {
-            holdings,
-            works: BTreeMap::new(),
-            link: None,
-            wakes_at: None,
-        }
+        Self { holdings, works: BTreeMap::new(), link: None, wakes_at: None }
     }
 
     /// Whether nothing runs and every end is recorded.
@@ -81,8 +76,7 @@ impl World {
         let boot = self.boot(site);
         let leader = self.leader_known_to(site);
         let agent = self.agent_mut(site);
-        let is_good =
-            |link: &Link| Some(link.leader) == leader && boot.since(link.heard_at) < SILENCE_MAX;
+        let is_good = |link: &Link| Some(link.leader) == leader && boot.since(link.heard_at) < SILENCE_MAX;
         if agent.link.as_ref().is_some_and(is_good) || agent.holdings.tenure().is_none() {
             return;
         }
@@ -90,11 +84,7 @@ impl World {
         let id = self.draw_ticket().0;
         self.census.count("link opened");
         let agent = self.agent_mut(site);
-        agent.link = Some(Link {
-            leader,
-            id,
-            heard_at: boot,
-        });
+        agent.link = Some(Link { leader, id, heard_at: boot });
         let outputs = agent.holdings.link_opened(boot);
         self.do_outputs(site, outputs);
     }
@@ -112,10 +102,9 @@ impl World {
         }
         let holdings = &mut agent.holdings;
         let outputs = match words {
-            ToAgent::Acknowledged { epoch, sequence } => holdings
-                .acknowledged(epoch, sequence, boot)
-                .into_iter()
-                .collect(),
+            ToAgent::Acknowledged { epoch, sequence } => {
+                holdings.acknowledged(epoch, sequence, boot).into_iter().collect()
+            }
             ToAgent::EpochIsOver { epoch } => holdings.epoch_is_over(epoch, boot),
             ToAgent::Start(start) => {
                 let order = start.order;
@@ -135,22 +124,17 @@ impl World {
 
     pub(super) fn agent_hears_of_exit(&mut self, site: Site, fence: Fence, end: AttemptEnd) {
         let boot = self.boot(site);
-        let outputs = self
-            .agent_mut(site)
-            .holdings
-            .exited(fence, end, tails(fence), boot);
+        let outputs = self.agent_mut(site).holdings.exited(fence, end, tails(fence), boot);
         self.do_outputs(site, outputs);
     }
 
     /// The ledger answered a registration.
     pub(super) fn agent_is_registered(&mut self, site: Site, boot_id: BootId, reply: &Reply) {
         let boot = self.boot(site);
-        let latest = self.latest_boot_known_to(site).unwrap_or(boot_id);
+        let latest = self.latest_boot_known_to(site).unwrap_or(BootId(0));
         let holdings = &mut self.agent_mut(site).holdings;
         let outputs = match reply {
-            Reply::NodeRegistered { node, epoch } => {
-                holdings.registered(boot_id, *node, *epoch, boot)
-            }
+            Reply::NodeRegistered { node, epoch } => holdings.registered(boot_id, *node, *epoch, boot),
             Reply::Refused(Refusal::EpochIsStale) => holdings.registration_is_stale(boot_id, latest, boot),
             other => panic!("a registration has these answers only: {other:?}"),
         };
@@ -170,9 +154,7 @@ impl World {
                 }
                 Output::Kill { fence, how } => self.signal(site, fence, how),
                 Output::Report(report) => self.tell_leader(site, ToLeader::Report(report)),
-                Output::Fetch { epoch, fences } => {
-                    self.tell_leader(site, ToLeader::Fetch { epoch, fences })
-                }
+                Output::Fetch { epoch, fences } => self.tell_leader(site, ToLeader::Fetch { epoch, fences }),
             }
         }
         self.set_alarm(site);
@@ -191,14 +173,7 @@ impl World {
         let machine = &self.machines[site.0];
         let life = machine.node.as_ref().expect("its agent just acted").life;
         let at = machine.clock.when_boot_is(at);
-        self.agenda.set_at(
-            at,
-            Moment::Turn {
-                site,
-                life,
-                turn: Turn::AgentWakes,
-            },
-        );
+        self.agenda.set_at(at, Moment::Turn { site, life, turn: Turn::AgentWakes });
     }
 
     fn register(&mut self, site: Site, boot: BootId) {
@@ -221,30 +196,20 @@ impl World {
     pub(super) fn hear_registration(&mut self, site: Site, from: Site, registration: RegisterNode) {
         let boot = registration.boot;
         let waiter = Waiter::Registrant { site: from, boot };
-        if self
-            .propose(site, &Command::RegisterNode(registration), waiter)
-            .is_err()
-        {
+        if self.propose(site, &Command::RegisterNode(registration), waiter).is_err() {
             self.census.count("registration met no leader");
         }
     }
 
     fn tell_leader(&mut self, site: Site, words: ToLeader) {
         if let Some(link) = self.agent_mut(site).link {
-            let message = Message::ToLeader {
-                link: link.id,
-                words: Box::new(words),
-            };
+            let message = Message::ToLeader { link: link.id, words: Box::new(words) };
             self.send(End::Site(site), End::Site(link.leader), message);
         }
     }
 
     pub(super) fn leader_known_to(&self, site: Site) -> Option<Site> {
-        if self.raft.leads(site).is_some() {
-            Some(site)
-        } else {
-            self.raft.members[site.0].hint
-        }
+        if self.raft.leads(site).is_some() { Some(site) } else { self.raft.members[site.0].hint }
     }
 
     fn latest_boot_known_to(&self, site: Site) -> Option<BootId> {
@@ -253,10 +218,7 @@ impl World {
     }
 
     fn agent_mut(&mut self, site: Site) -> &mut Agent {
-        let node = self.machines[site.0]
-            .node
-            .as_mut()
-            .expect("only a live node's agent acts");
+        let node = self.machines[site.0].node.as_mut().expect("only a live node's agent acts");
         &mut node.agent
     }
 }

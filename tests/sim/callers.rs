@@ -41,12 +41,7 @@ struct Op {
 impl Program {
     pub(super) fn new(caller: Caller, wishes: Wishes, server: Site) -> Self {
         let number = u8::try_from(caller.0).expect("few clients");
-        Self {
-            principal: Principal([number; 32]),
-            wishes,
-            server,
-            op: None,
-        }
+        Self { principal: Principal([number; 32]), wishes, server, op: None }
     }
 
     pub(super) const fn is_done(&self) -> bool {
@@ -66,19 +61,10 @@ impl World {
                 return;
             };
             self.tell(&Fact::Asked { request: &request });
-            let rules = RetryRules {
-                give_up_after_ms: self.dice.between(2_000, 30_000),
-                ..RetryRules::default()
-            };
+            let rules = RetryRules { give_up_after_ms: self.dice.between(2_000, 30_000), ..RetryRules::default() };
             let tries = Tries::new(rules, request.mutating().is_some());
             let began_at = self.agenda.now();
-            self.callers[caller.0].op = Some(Op {
-                request,
-                tries,
-                began_at,
-                call: None,
-                last: None,
-            });
+            self.callers[caller.0].op = Some(Op { request, tries, began_at, call: None, last: None });
         }
         self.try_once(caller);
     }
@@ -93,16 +79,10 @@ impl World {
         if self.node(server).is_none() {
             return self.try_ended(caller, call, TryOutcome::NotSent, None);
         }
-        let message = Message::Ask {
-            caller,
-            call,
-            request,
-            forwarded: false,
-        };
+        let message = Message::Ask { caller, call, request, forwarded: false };
         self.send(End::Caller(caller), End::Site(server), message);
         let span_ms = self.dice.between(500, 3_000);
-        self.agenda
-            .set_in(span_ms, Moment::TryTimesOut { caller, call });
+        self.agenda.set_in(span_ms, Moment::TryTimesOut { caller, call });
     }
 
     pub(super) fn try_times_out(&mut self, caller: Caller, call: u64) {
@@ -112,25 +92,15 @@ impl World {
     pub(super) fn caller_hears(&mut self, caller: Caller, call: u64, answer: Answer) {
         let outcome = match &answer {
             Answer::Done(_) | Answer::Seen { .. } => TryOutcome::Done,
-            Answer::Refused(refusal) => TryOutcome::Refused {
-                settles_earlier_copies: settles_earlier_copies(refusal),
-            },
-            Answer::NotNow { retry_after_ms } => TryOutcome::NotNow {
-                retry_after_ms: *retry_after_ms,
-            },
+            Answer::Refused(refusal) => TryOutcome::Refused { settles_earlier_copies: settles_earlier_copies(refusal) },
+            Answer::NotNow { retry_after_ms } => TryOutcome::NotNow { retry_after_ms: *retry_after_ms },
             Answer::NotLeader { leader } => TryOutcome::NotLeader { leader: *leader },
             Answer::Unknown => TryOutcome::Unknown,
         };
         self.try_ended(caller, call, outcome, Some(answer));
     }
 
-    fn try_ended(
-        &mut self,
-        caller: Caller,
-        call: u64,
-        outcome: TryOutcome<Site>,
-        answer: Option<Answer>,
-    ) {
+    fn try_ended(&mut self, caller: Caller, call: u64, outcome: TryOutcome<Site>, answer: Option<Answer>) {
         let (now, random) = (self.agenda.now(), self.dice.bits() >> 32);
         let program = &mut self.callers[caller.0];
         let Some(op) = program.op.as_mut().filter(|op| op.call == Some(call)) else {
@@ -142,11 +112,7 @@ impl World {
             self.census.count("outcome of a try unknown");
         }
         let elapsed_ms = now.since(op.began_at).0;
-        match op.tries.next(
-            outcome,
-            elapsed_ms,
-            u32::try_from(random).expect("32 bits are left"),
-        ) {
+        match op.tries.next(outcome, elapsed_ms, u32::try_from(random).expect("32 bits are left")) {
             Step::Retry { after_ms, to } => {
                 self.turn_to(caller, to);
                 self.agenda.set_in(after_ms, Moment::CallerActs(caller));
@@ -163,10 +129,7 @@ impl World {
             Route::Same => {}
             Route::To(site) => program.server = site,
             Route::Other => {
-                let others: Vec<Site> = sites
-                    .into_iter()
-                    .filter(|site| *site != program.server)
-                    .collect();
+                let others: Vec<Site> = sites.into_iter().filter(|site| *site != program.server).collect();
                 program.server = self.dice.pick(&others).unwrap_or(program.server);
             }
         }
@@ -176,30 +139,21 @@ impl World {
         let op = self.callers[caller.0].op.take().expect("the caller looked");
         let outcome = match (gave_up, op.last) {
             (None, Some(Answer::Done(reply))) => Outcome::Done(reply),
-            (None, Some(Answer::Seen { exists, ended })) => Outcome::Seen { exists, ended },
+            (None, Some(Answer::Seen { exists })) => Outcome::Seen { exists },
             (Some(GiveUp::Refused), Some(Answer::Refused(refusal))) => Outcome::Refused(refusal),
             (Some(GiveUp::Unknown), _) => Outcome::Unknown,
             (Some(GiveUp::NotNow | GiveUp::Unreachable), _) => Outcome::NotDone,
             (gave_up, last) => panic!("no outcome is made of {gave_up:?} and {last:?}"),
         };
         self.census.count(outcome.name());
-        if let (
-            ClientRequest::Submit { .. } | ClientRequest::Retry { .. },
-            Outcome::Done(Reply::Submitted { .. }),
-        ) = (&op.request, &outcome)
+        if let (ClientRequest::Submit { .. } | ClientRequest::Retry { .. }, Outcome::Done(Reply::Submitted { .. })) =
+            (&op.request, &outcome)
         {
             self.census.count("submit acknowledged");
         }
-        self.tell(&Fact::Answered {
-            request: &op.request,
-            outcome: &outcome,
-        });
+        self.tell(&Fact::Answered { request: &op.request, outcome: &outcome });
         self.remember(caller, &op.request, &outcome);
-        let pause_ms = if self.calm_since.is_some() {
-            self.dice.between(1, 200)
-        } else {
-            self.dice.between(1, 1_500)
-        };
+        let pause_ms = if self.calm_since.is_some() { self.dice.between(1, 200) } else { self.dice.between(1, 1_500) };
         self.agenda.set_in(pause_ms, Moment::CallerActs(caller));
     }
 
@@ -213,8 +167,5 @@ impl World {
 
 /// As the client library reads the code of each refusal.
 const fn settles_earlier_copies(refusal: &Refusal) -> bool {
-    matches!(
-        refusal,
-        Refusal::SpecIsInvalid(_) | Refusal::KeyConflicts { .. }
-    )
+    matches!(refusal, Refusal::SpecIsInvalid(_) | Refusal::KeyConflicts { .. })
 }

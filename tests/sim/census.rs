@@ -25,9 +25,6 @@ impl Census {
 
     /// One line for each kind.
     pub(super) fn table(&self) -> String {
-        self.counts
-            .iter()
-            .map(|(what, count)| format!("{count:>10}  {what}\n"))
-            .collect()
+        self.counts.iter().map(|(what, count)| format!("{count:>10}  {what}\n")).collect()
     }
 }

@@ -33,15 +33,12 @@ impl World {
             return;
         }
         let site = Site(self.dice.index(self.machines.len()));
-        let ruler = self
-            .raft
-            .ruler()
-            .filter(|_| self.dice.chance(300))
-            .unwrap_or(site);
+        let ruler = self.raft.ruler().filter(|_| self.dice.chance(300)).unwrap_or(site);
         match self.dice.between(0, 99) {
             0..=19 => self.crash(ruler),
             20..=37 => self.freeze(ruler),
-            38..=57 => self.partition(ruler),
+            38..=52 => self.partition(ruler),
+            53..=57 => self.isolate_leader(),
             58..=71 => self.depose(),
             72..=79 => self.set_wall_clock(site),
             80..=87 => self.slow_down(site),
@@ -60,27 +57,21 @@ impl World {
         self.strike("node killed", site);
         self.kill_node(site);
         let span_ms = self.drawn_span(200, 3_000, 20_000);
-        self.agenda
-            .set_in(span_ms, Moment::Relief(Relief::Restart(site)));
+        self.agenda.set_in(span_ms, Moment::Relief(Relief::Restart(site)));
     }
 
     fn freeze(&mut self, site: Site) {
         self.strike("node frozen", site);
         self.freeze_node(site);
         let span_ms = self.drawn_span(200, 4_000, 25_000);
-        self.agenda
-            .set_in(span_ms, Moment::Relief(Relief::Thaw(site)));
+        self.agenda.set_in(span_ms, Moment::Relief(Relief::Thaw(site)));
     }
 
     /// One side is cut from the other, both ways or one way.
     fn partition(&mut self, first: Site) {
         let one_way = self.dice.chance(350);
         let members: Vec<Site> = self.sites().collect();
-        let side: Vec<Site> = members
-            .iter()
-            .copied()
-            .filter(|site| *site == first || self.dice.chance(250))
-            .collect();
+        let side: Vec<Site> = members.iter().copied().filter(|site| *site == first || self.dice.chance(250)).collect();
         let outward = self.dice.chance(500);
         let mut ways = Vec::new();
         for one in &side {
@@ -97,8 +88,19 @@ impl World {
         let name = self.draw_ticket().0;
         self.network.cut(name, ways);
         let span_ms = self.drawn_span(200, 4_000, 25_000);
-        self.agenda
-            .set_in(span_ms, Moment::Relief(Relief::Mend(name)));
+        self.agenda.set_in(span_ms, Moment::Relief(Relief::Mend(name)));
+    }
+
+    /// The leader is alone for longer than its successor waits, and its own agent believes it.
+    fn isolate_leader(&mut self) {
+        let Some(ruler) = self.raft.ruler() else { return };
+        self.strike("leader isolated", ruler);
+        let others: Vec<Site> = self.sites().filter(|site| *site != ruler).collect();
+        let ways = others.iter().flat_map(|other| [(ruler, *other), (*other, ruler)]).collect();
+        let name = self.draw_ticket().0;
+        self.network.cut(name, ways);
+        let span_ms = self.dice.between(14_000, 30_000);
+        self.agenda.set_in(span_ms, Moment::Relief(Relief::Mend(name)));
     }
 
     /// Another node is elected while the leader is well.
@@ -110,11 +112,7 @@ impl World {
 
     /// Only a minority of the clocks is wrong at a time: the median is what holds (R7).
     fn set_wall_clock(&mut self, site: Site) {
-        let wrong = self
-            .machines
-            .iter()
-            .filter(|machine| machine.clock.has_jumped())
-            .count();
+        let wrong = self.machines.iter().filter(|machine| machine.clock.has_jumped()).count();
         if 2 * (wrong + 1) >= self.machines.len() {
             return;
         }
@@ -122,16 +120,14 @@ impl World {
         let ms = self.dice.around_zero(HOUR_MS);
         self.machines[site.0].clock.jump(ms);
         let span_ms = self.dice.between(1_000, 20_000);
-        self.agenda
-            .set_in(span_ms, Moment::Relief(Relief::SetClock(site)));
+        self.agenda.set_in(span_ms, Moment::Relief(Relief::SetClock(site)));
     }
 
     fn slow_down(&mut self, site: Site) {
         self.strike("executor slowed down", site);
         self.machines[site.0].slow = true;
         let span_ms = self.dice.between(1_000, 15_000);
-        self.agenda
-            .set_in(span_ms, Moment::Relief(Relief::HurryUp(site)));
+        self.agenda.set_in(span_ms, Moment::Relief(Relief::HurryUp(site)));
     }
 
     fn bad_weather(&mut self) {
@@ -148,11 +144,7 @@ impl World {
 
     /// Mostly short, sometimes longer than a lease.
     fn drawn_span(&mut self, low: u64, usual: u64, high: u64) -> u64 {
-        if self.dice.chance(350) {
-            self.dice.between(usual, high)
-        } else {
-            self.dice.between(low, usual)
-        }
+        if self.dice.chance(350) { self.dice.between(usual, high) } else { self.dice.between(low, usual) }
     }
 
     pub(super) fn relieve(&mut self, relief: Relief) {
@@ -172,36 +164,21 @@ impl World {
         if self.calm_since.is_some() {
             return Weather::default();
         }
-        Weather {
-            lost_permille: 10,
-            repeated_permille: 10,
-            late_permille: 20,
-            stray_permille: 2,
-        }
+        Weather { lost_permille: 10, repeated_permille: 10, late_permille: 20, stray_permille: 2 }
     }
 
     /// Everything works from now on.
     pub(super) fn calm_down(&mut self) {
-        assert_eq!(
-            self.agenda.now(),
-            BEGINNING.after(FAULTS_LAST),
-            "the calm comes when it was set"
-        );
+        assert_eq!(self.agenda.now(), BEGINNING.after(FAULTS_LAST), "the calm comes when it was set");
         self.calm_since = Some(self.agenda.now());
         self.network.mend_all();
         for site in self.sites() {
-            [
-                Relief::Restart(site),
-                Relief::Thaw(site),
-                Relief::SetClock(site),
-                Relief::HurryUp(site),
-            ]
-            .into_iter()
-            .for_each(|relief| self.relieve(relief));
+            [Relief::Restart(site), Relief::Thaw(site), Relief::SetClock(site), Relief::HurryUp(site)]
+                .into_iter()
+                .for_each(|relief| self.relieve(relief));
         }
         for caller in 0..self.callers.len() {
-            self.agenda
-                .set_in(UNDRAIN_AFTER_MS, Moment::CallerActs(Caller(caller)));
+            self.agenda.set_in(UNDRAIN_AFTER_MS, Moment::CallerActs(Caller(caller)));
         }
     }
 }

@@ -11,7 +11,7 @@ use quorla_ledger::{
     ledger::Applied,
     memory::MemoryTables,
     outcome::Exit,
-    record::Stored,
+    record::{JobRecord, Stored},
     tables::Table,
     units::Millis,
 };
@@ -44,46 +44,21 @@ pub(super) enum Fact<'f> {
     /// A client sends a request for the first time.
     Asked { request: &'f ClientRequest },
     /// A client was told an outcome.
-    Answered {
-        request: &'f ClientRequest,
-        outcome: &'f Outcome,
-    },
+    Answered { request: &'f ClientRequest, outcome: &'f Outcome },
     /// A process began.
-    ProcessBegins {
-        site: Site,
-        job: JobId,
-        fence: Fence,
-        at: Millis,
-    },
+    ProcessBegins { site: Site, job: JobId, fence: Fence, at: Millis },
     /// A process is gone.
-    ProcessIsGone {
-        site: Site,
-        job: JobId,
-        fence: Fence,
-        exit: &'f Exit,
-    },
+    ProcessIsGone { site: Site, job: JobId, fence: Fence, exit: &'f Exit },
     /// An agent counts its lease until then, true time.
     LeaseLasts { site: Site, until: Millis },
     /// A replica applied an entry.
-    Applied {
-        site: Site,
-        index: u64,
-        payload: &'f [u8],
-        applied: &'f Applied,
-    },
+    Applied { site: Site, index: u64, payload: &'f [u8], applied: &'f Applied },
     /// The first replica applied an entry.
     Committed(&'f Committed),
     /// A leader has applied its own first entry.
-    LeaderIsReady {
-        site: Site,
-        tables: &'f MemoryTables,
-    },
+    LeaderIsReady { site: Site, tables: &'f MemoryTables },
     /// Somebody looked at a replica.
-    Looked {
-        site: Site,
-        replica: &'f Replica,
-        thoroughly: bool,
-    },
+    Looked { site: Site, replica: &'f Replica, thoroughly: bool },
     /// The calm has lasted as long as it may.
     TimeIsUp { unfinished: &'f str },
     /// All has ended; what is stored at last.
@@ -101,6 +76,8 @@ impl Fact<'_> {
             }
             Self::Committed(_) | Self::Looked { .. } | Self::ItIsOver { .. } => None,
             Self::LeaderIsReady { site, .. } => Some(format!("{site:?} leads")),
+            Self::WentWrong { what, site } => Some(format!("{what}: {site:?}")),
+            Self::IsWellAgain(relief) => Some(format!("well again: {relief:?}")),
             other => Some(format!("{other:?}")),
         }
     }
@@ -113,7 +90,7 @@ pub(super) struct Committed {
     pub(super) page: Option<EventPage>,
     pub(super) event_next: u64,
     /// Job records as the entry left them, by key.
-    pub(super) jobs: Vec<quorla_ledger::record::JobRecord>,
+    pub(super) jobs: Vec<JobRecord>,
 }
 
 /// What a client was told in the end.
@@ -122,7 +99,6 @@ pub(super) enum Outcome {
     Done(Reply),
     Seen {
         exists: bool,
-        ended: bool,
     },
     Refused(Refusal),
     /// It was not done and will not be.
@@ -177,8 +153,8 @@ impl Bench {
             Box::<i01_acknowledged_is_kept::AcknowledgedIsKept>::default(),
             Box::<i02_one_key_one_job::OneKeyOneJob>::default(),
             Box::<i03_one_completion::OneCompletion>::default(),
-            Box::<i04_fences_rise::FencesRise>::default(),
             Box::<i05_leases_do_not_overlap::LeasesDoNotOverlap>::default(),
+            Box::<i04_fences_rise::FencesRise>::default(),
             Box::<i06_legal_transitions::LegalTransitions>::default(),
             Box::<i07_no_over_allocation::NoOverAllocation>::default(),
             Box::new(i13_replicas_agree::ReplicasAgree::new(defect)),
@@ -186,19 +162,11 @@ impl Bench {
             Box::<i16_every_job_ends::EveryJobEnds>::default(),
             Box::<r09_refused_is_not_done::RefusedIsNotDone>::default(),
         ];
-        Self {
-            invariants,
-            index_committed: 0,
-        }
+        Self { invariants, index_committed: 0 }
     }
 
     pub(super) fn hear(&mut self, fact: &Fact<'_>) -> Result<(), Violation> {
-        if let Fact::Applied {
-            index,
-            payload,
-            applied,
-            ..
-        } = fact
+        if let Fact::Applied { index, payload, applied, .. } = fact
             && *index > self.index_committed
         {
             self.index_committed = *index;
@@ -209,10 +177,7 @@ impl Bench {
 
     fn pass_on(&mut self, fact: &Fact<'_>) -> Result<(), Violation> {
         for invariant in &mut self.invariants {
-            invariant.hear(fact).map_err(|what| Violation {
-                invariant: invariant.name(),
-                what,
-            })?;
+            invariant.hear(fact).map_err(|what| Violation { invariant: invariant.name(), what })?;
         }
         Ok(())
     }
@@ -221,32 +186,18 @@ impl Bench {
 impl Committed {
     fn read(payload: &[u8], applied: &Applied) -> Self {
         let batch = Batch::parse(payload).expect("a proposer seals whole batches");
-        let commands = batch
-            .commands()
-            .map(|bytes| match codec::decode_command(bytes) {
-                Decoded::Command(command) => *command,
-                other => panic!("a proposer encodes commands: {other:?}"),
-            });
+        let commands = batch.commands().map(|bytes| match codec::decode_command(bytes) {
+            Decoded::Command(command) => *command,
+            other => panic!("a proposer encodes commands: {other:?}"),
+        });
         let done = commands.zip(applied.replies.iter().cloned()).collect();
         let stored = |table: Table| {
             let in_table = move |key: &[u8]| key.starts_with(&table.prefix());
-            applied
-                .changes
-                .iter()
-                .filter(move |(key, _)| in_table(key))
-                .filter_map(|(_, value)| value.as_deref())
+            applied.changes.iter().filter(move |(key, _)| in_table(key)).filter_map(|(_, value)| value.as_deref())
         };
         let page = stored(Table::Events).map(read).next();
-        let jobs = stored(Table::Live)
-            .chain(stored(Table::Ended))
-            .map(read)
-            .collect();
-        Self {
-            done,
-            page,
-            event_next: applied.event_next,
-            jobs,
-        }
+        let jobs = stored(Table::Live).chain(stored(Table::Ended)).map(read).collect();
+        Self { done, page, event_next: applied.event_next, jobs }
     }
 
     fn replies(&self) -> Vec<&Reply> {
@@ -259,8 +210,6 @@ impl Committed {
 }
 
 fn read<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> T {
-    let Some(Stored::V1(record)) = codec::decode(bytes) else {
-        panic!("the ledger stores what it can read")
-    };
+    let Some(Stored::V1(record)) = codec::decode(bytes) else { panic!("the ledger stores what it can read") };
     record
 }

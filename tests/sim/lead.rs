@@ -7,20 +7,15 @@ use std::collections::BTreeMap;
 
 use quorla_actors::{
     digest::HeldDigest,
-    dispatch::{Assigned, Dispatch, Dispatched},
+    dispatch::{Assigned, Dispatch},
     lease::{LeaseOutput, LeaseTable, LeaseTerms, Round},
-    messages::{Listed, Order, Renewal, Start, ToAgent, ToLeader, Work},
+    messages::{Renewal, ToAgent, ToLeader},
     planning::{Planner, Task, retention::Retention},
 };
 use quorla_ledger::{
-    Command, Defect, Ledger, codec,
+    Command, Defect,
     command::EndAttempt,
-    ids::{Fence, NodeId},
-    ledger::Records,
-    memory::MemoryTables,
-    record::{JobRecord, Stored},
-    spec::JobSpec,
-    tables,
+    ids::{Epoch, Fence, NodeId},
     units::Millis,
 };
 
@@ -31,6 +26,9 @@ use super::{
     node::Waiter,
     world::World,
 };
+use orders::{in_words, listed};
+
+mod orders;
 
 /// The leader looks at leases and plans this often, beside every applied entry.
 const TICK_MS: u64 = 250;
@@ -52,7 +50,7 @@ pub(super) struct Lead {
 struct Link {
     site: Site,
     id: u64,
-    epoch: quorla_ledger::ids::Epoch,
+    epoch: Epoch,
 }
 
 impl Lead {
@@ -84,10 +82,7 @@ impl World {
             node.lead = Some(Lead::new(term, started_at, self.defect));
             let tables = node.replica.tables.clone();
             self.census.count("leader began to lead");
-            self.tell(&Fact::LeaderIsReady {
-                site,
-                tables: &tables,
-            });
+            self.tell(&Fact::LeaderIsReady { site, tables: &tables });
             self.give_turn(site, TICK_MS, Turn::LeaderTicks);
         }
         self.lead_on(site);
@@ -110,19 +105,14 @@ impl World {
             return;
         };
         let ledger = &node.replica.ledger;
-        let nodes = ledger
-            .nodes()
-            .map(|node| (node.record().id, node.record().epoch, node.record().up));
+        let nodes = ledger.nodes().map(|node| (node.record().id, node.record().epoch, node.record().up));
         lead.leases.observe(nodes, boot);
         let lapses = lead.leases.tick(boot);
         let proposals = lead.planner.plan(ledger, now);
         self.do_lease_outputs(site, lapses);
         for proposal in proposals {
             let proposed = self.propose(site, &proposal.command, Waiter::Planner(proposal.task));
-            assert!(
-                proposed.is_ok(),
-                "a node has a leader's part only while it leads"
-            );
+            assert!(proposed.is_ok(), "a node has a leader's part only while it leads");
         }
         self.begin_lease_round(site);
         self.settle_links(site);
@@ -144,11 +134,7 @@ impl World {
             ToLeader::Report(report) => self.leader_hears_report(site, from, link, *report),
             ToLeader::Fetch { epoch, fences } => {
                 let lead = self.lead_mut(site).expect("looked above");
-                let node = lead
-                    .links
-                    .iter()
-                    .find(|(_, known)| known.id == link)
-                    .map(|(node, _)| *node);
+                let node = lead.links.iter().find(|(_, known)| known.id == link).map(|(node, _)| *node);
                 if let Some(node) = node {
                     lead.dispatch.fetched(node, epoch, &fences);
                 }
@@ -164,20 +150,11 @@ impl World {
         let known = lead.links.get(&renewal.node);
         let newer = known.is_none_or(|known| known.id < link || known.epoch < renewal.epoch);
         if newer {
-            lead.links.insert(
-                renewal.node,
-                Link {
-                    site: from,
-                    id: link,
-                    epoch: renewal.epoch,
-                },
-            );
+            lead.links.insert(renewal.node, Link { site: from, id: link, epoch: renewal.epoch });
             lead.dispatch.link_opened(renewal.node, renewal.epoch);
         }
         let desired = HeldDigest::of(
-            listed(&node.replica.ledger, renewal.node)
-                .iter()
-                .map(|listed| (listed.fence, listed.stop.is_some())),
+            listed(&node.replica.ledger, renewal.node).iter().map(|listed| (listed.fence, listed.stop.is_some())),
         );
         let outputs = lead.leases.renewal(renewal, desired, boot);
         self.do_lease_outputs(site, outputs);
@@ -186,38 +163,21 @@ impl World {
     }
 
     fn leader_hears_report(&mut self, site: Site, from: Site, link: u64, report: EndAttempt) {
-        let waiter = Waiter::Reporter {
-            site: from,
-            link,
-            fence: report.fence,
-        };
-        if self
-            .propose(site, &Command::EndAttempt(report), waiter)
-            .is_err()
-        {
+        let waiter = Waiter::Reporter { site: from, link, fence: report.fence };
+        if self.propose(site, &Command::EndAttempt(report), waiter).is_err() {
             self.tell_agent(site, from, link, ToAgent::NotLeader);
         }
     }
 
     pub(super) fn tell_recorded(&mut self, site: Site, to: Site, link: u64, fence: Fence) {
-        let as_of = self
-            .node(site)
-            .expect("it just applied")
-            .replica
-            .ledger
-            .meta()
-            .index;
+        let as_of = self.node(site).expect("it just applied").replica.ledger.meta().index;
         self.tell_agent(site, to, link, ToAgent::Recorded { fence, as_of });
     }
 
     fn do_lease_outputs(&mut self, site: Site, outputs: Vec<LeaseOutput>) {
         for output in outputs {
             match output {
-                LeaseOutput::Acknowledge {
-                    node,
-                    epoch,
-                    sequence,
-                } => {
+                LeaseOutput::Acknowledge { node, epoch, sequence } => {
                     self.census.count("renewal acknowledged");
                     self.tell_node(site, node, ToAgent::Acknowledged { epoch, sequence });
                 }
@@ -233,20 +193,14 @@ impl World {
                     self.census.count("lapse proposed");
                     let lapse = Command::LapseNode { node, epoch };
                     let proposed = self.propose(site, &lapse, Waiter::Nobody);
-                    assert!(
-                        proposed.is_ok(),
-                        "a node has a leader's part only while it leads"
-                    );
+                    assert!(proposed.is_ok(), "a node has a leader's part only while it leads");
                 }
             }
         }
     }
 
     fn begin_lease_round(&mut self, site: Site) {
-        if let Some(round) = self
-            .lead_mut(site)
-            .and_then(|lead| lead.leases.begin_round())
-        {
+        if let Some(round) = self.lead_mut(site).and_then(|lead| lead.leases.begin_round()) {
             self.begin_quorum_round(site, Purpose::Leases(round));
         }
     }
@@ -280,11 +234,7 @@ impl World {
                 continue;
             };
             let attempts = listed(ledger, *node_id);
-            let assigned = Assigned {
-                epoch: view.record().epoch,
-                as_of: ledger.meta().index,
-                attempts: &attempts,
-            };
+            let assigned = Assigned { epoch: view.record().epoch, as_of: ledger.meta().index, attempts: &attempts };
             for dispatched in lead.dispatch.settle(*node_id, assigned, ORDERS_AT_ONCE_MAX) {
                 let words = in_words(dispatched, &node.replica.tables);
                 orders.extend(words.map(|words| (*link, words)));
@@ -296,69 +246,18 @@ impl World {
     }
 
     fn tell_node(&mut self, site: Site, node: NodeId, words: ToAgent) {
-        let link = self
-            .lead_mut(site)
-            .and_then(|lead| lead.links.get(&node).copied());
+        let link = self.lead_mut(site).and_then(|lead| lead.links.get(&node).copied());
         if let Some(link) = link {
             self.tell_agent(site, link.site, link.id, words);
         }
     }
 
     fn tell_agent(&mut self, site: Site, to: Site, link: u64, words: ToAgent) {
-        let message = Message::ToAgent {
-            link,
-            words: Box::new(words),
-        };
+        let message = Message::ToAgent { link, words: Box::new(words) };
         self.send(End::Site(site), End::Site(to), message);
     }
 
     fn lead_mut(&mut self, site: Site) -> Option<&mut Lead> {
         self.machines[site.0].node.as_mut()?.lead.as_mut()
     }
-}
-
-/// What the ledger wants on a node.
-fn listed(ledger: &Ledger, node: NodeId) -> Vec<Listed> {
-    let Some(view) = ledger.node(node) else {
-        return Vec::new();
-    };
-    let one = |(fence, job): (&Fence, &quorla_ledger::ids::JobId)| {
-        let stop = view.stopping().get(fence).copied();
-        Listed {
-            job: *job,
-            fence: *fence,
-            stop,
-        }
-    };
-    view.held().iter().map(one).collect()
-}
-
-/// An order as it is sent: a start carries its work, and is left out when its job has ended.
-fn in_words(dispatched: Dispatched, tables: &MemoryTables) -> Option<ToAgent> {
-    match dispatched {
-        Dispatched::Start(order) => Some(ToAgent::Start(Box::new(start(order, tables)?))),
-        Dispatched::Stop(stop) => Some(ToAgent::Stop(stop)),
-        Dispatched::Desired(desired) => Some(ToAgent::Desired(desired)),
-    }
-}
-
-fn start(order: Order, tables: &MemoryTables) -> Option<Start> {
-    let Stored::V1(record) =
-        codec::decode::<Stored<JobRecord>>(&tables.read(&tables::live(order.job))?)?;
-    let Stored::V1(spec) =
-        codec::decode::<Stored<JobSpec>>(&tables.read(&tables::spec(order.job))?)?;
-    let work = Work {
-        command: spec.command,
-        env: spec.env,
-        working_dir: spec.working_dir,
-        stdin: spec.stdin,
-        kill: spec.kill,
-        output_tail_max: spec.output_tail_max,
-    };
-    Some(Start {
-        order,
-        number: record.attempts_made,
-        deadline: None,
-        work,
-    })
 }

@@ -82,8 +82,7 @@ impl World {
     pub(super) fn give_turn(&mut self, site: Site, span_ms: u64, turn: Turn) {
         if let Some(node) = self.node(site) {
             let life = node.life;
-            self.agenda
-                .set_in(span_ms, Moment::Turn { site, life, turn });
+            self.agenda.set_in(span_ms, Moment::Turn { site, life, turn });
         }
     }
 
@@ -123,14 +122,8 @@ impl World {
     /// The replica becomes another one's as it is now, if that is further.
     fn install_snapshot(&mut self, site: Site) {
         let position = self.node(site).map_or(0, |node| node.replica.position);
-        let ahead = self
-            .machines
-            .iter()
-            .filter_map(|machine| machine.node.as_ref());
-        let Some(from) = ahead
-            .filter(|node| node.replica.position > position)
-            .map(|node| node.replica.disk())
-            .next()
+        let ahead = self.machines.iter().filter_map(|machine| machine.node.as_ref());
+        let Some(from) = ahead.filter(|node| node.replica.position > position).map(|node| node.replica.disk()).next()
         else {
             return;
         };
@@ -174,8 +167,7 @@ impl World {
         let machine = &mut self.machines[site.0];
         machine.deadline = Some(deadline);
         let at = machine.clock.when_boot_is(deadline);
-        self.agenda
-            .set_at(at, Moment::WardenStrikes { site, deadline });
+        self.agenda.set_at(at, Moment::WardenStrikes { site, deadline });
         self.tell(&Fact::LeaseLasts { site, until: at });
     }
 }

@@ -44,12 +44,7 @@ pub(super) enum Message {
     /// What became of that.
     Registered { boot: BootId, reply: Reply },
     /// A client asks; a follower may have passed it on.
-    Ask {
-        caller: Caller,
-        call: u64,
-        request: ClientRequest,
-        forwarded: bool,
-    },
+    Ask { caller: Caller, call: u64, request: ClientRequest, forwarded: bool },
     /// A node answers a client.
     Answer { call: u64, answer: Answer },
 }
@@ -104,9 +99,8 @@ pub(super) enum Answer {
         leader: Option<Site>,
     },
     Unknown,
-    /// A linearizable read: whether the job is there, and whether it has ended.
+    /// A linearizable read: whether the job is there.
     Seen {
         exists: bool,
-        ended: bool,
     },
 }

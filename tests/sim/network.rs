@@ -71,8 +71,7 @@ impl World {
         if is_between_nodes(&envelope) && self.dice.chance(weather.repeated_permille) {
             self.census.count("message repeated");
             let span_ms = self.dice.between(1, 5_000);
-            self.agenda
-                .set_in(span_ms, Moment::Arrival(envelope.clone()));
+            self.agenda.set_in(span_ms, Moment::Arrival(envelope.clone()));
         }
         let span_ms = self.travel_ms(weather, is_between_nodes(&envelope));
         self.agenda.set_in(span_ms, Moment::Arrival(envelope));
@@ -99,8 +98,5 @@ impl World {
 }
 
 const fn is_between_nodes(envelope: &Envelope) -> bool {
-    !matches!(
-        envelope.message,
-        Message::Ask { .. } | Message::Answer { .. }
-    )
+    !matches!(envelope.message, Message::Ask { .. } | Message::Answer { .. })
 }

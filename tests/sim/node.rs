@@ -29,11 +29,7 @@ pub(super) enum Waiter {
     /// A client.
     Caller { caller: Caller, call: u64 },
     /// A client's read: it waits for a quorum round, not for a proposal.
-    Reader {
-        caller: Caller,
-        call: u64,
-        job: JobId,
-    },
+    Reader { caller: Caller, call: u64, job: JobId },
     /// A node that wants an epoch.
     Registrant { site: Site, boot: BootId },
     /// An agent that reported an end.
@@ -57,13 +53,7 @@ pub(super) struct Node {
 impl Node {
     pub(super) fn new(life: u64, disk: &Disk, agent: Agent, defect: Defect) -> Self {
         let replica = Replica::from_disk(disk, defect);
-        Self {
-            life,
-            replica,
-            agent,
-            lead: None,
-            awaiting: BTreeMap::new(),
-        }
+        Self { life, replica, agent, lead: None, awaiting: BTreeMap::new() }
     }
 }
 
@@ -79,18 +69,10 @@ impl World {
             Turn::Commit => self.commit(site),
             Turn::Learn { position } => self.learn(site, position),
             Turn::ForgetProposal(ticket) => self.outcome_is_unknown(site, ticket),
-            Turn::RoundAnswered {
-                term,
-                purpose: Purpose::Leases(round),
-                read_at,
-            } => {
+            Turn::RoundAnswered { term, purpose: Purpose::Leases(round), read_at } => {
                 self.lease_round_answered(site, term, round, read_at.is_some());
             }
-            Turn::RoundAnswered {
-                purpose: Purpose::Read(ticket),
-                read_at,
-                ..
-            } => {
+            Turn::RoundAnswered { purpose: Purpose::Read(ticket), read_at, .. } => {
                 self.read_round_answered(site, ticket, read_at);
             }
         }
@@ -112,10 +94,7 @@ impl World {
     }
 
     fn apply_next(&mut self, site: Site) {
-        let node = self.machines[site.0]
-            .node
-            .as_mut()
-            .expect("the caller looked");
+        let node = self.machines[site.0].node.as_mut().expect("the caller looked");
         let position = node.replica.position;
         let entry = &self.raft.log[position];
         node.replica.position += 1;
@@ -124,19 +103,9 @@ impl World {
         };
         let (index, tickets, life) = (entry.index, entry.tickets.clone(), node.life);
         let applied = node.replica.apply(index, &payload);
-        self.trace.mix(u64::from_le_bytes(
-            *applied.hash.0.first_chunk().expect("a hash has 32 bytes"),
-        ));
-        self.tell(&Fact::Applied {
-            site,
-            index,
-            payload: &payload,
-            applied: &applied,
-        });
-        let node = self.machines[site.0]
-            .node
-            .as_mut()
-            .expect("it just applied");
+        self.trace.mix(u64::from_le_bytes(*applied.hash.0.first_chunk().expect("a hash has 32 bytes")));
+        self.tell(&Fact::Applied { site, index, payload: &payload, applied: &applied });
+        let node = self.machines[site.0].node.as_mut().expect("it just applied");
         node.replica.tables.absorb(applied.changes);
         for (claim, reply) in tickets.into_iter().zip(applied.replies) {
             if let Some(claim) = claim.filter(|claim| claim.site == site && claim.life == life) {
@@ -156,10 +125,7 @@ impl World {
 
     /// A proposal was applied.
     fn outcome_is(&mut self, site: Site, ticket: Ticket, reply: Reply) {
-        let node = self.machines[site.0]
-            .node
-            .as_mut()
-            .expect("it just applied");
+        let node = self.machines[site.0].node.as_mut().expect("it just applied");
         let Some(waiter) = node.awaiting.remove(&ticket) else {
             return;
         };
@@ -172,17 +138,9 @@ impl World {
                 self.answer(site, caller, call, answer);
             }
             Waiter::Registrant { site: to, boot } => {
-                self.send(
-                    End::Site(site),
-                    End::Site(to),
-                    Message::Registered { boot, reply },
-                );
+                self.send(End::Site(site), End::Site(to), Message::Registered { boot, reply });
             }
-            Waiter::Reporter {
-                site: to,
-                link,
-                fence,
-            } => {
+            Waiter::Reporter { site: to, link, fence } => {
                 assert!(
                     matches!(
                         reply,
@@ -205,18 +163,9 @@ impl World {
             return;
         };
         match node.awaiting.remove(&ticket) {
-            Some(Waiter::Caller { caller, call }) => {
-                self.answer(site, caller, call, Answer::Unknown)
-            }
+            Some(Waiter::Caller { caller, call }) => self.answer(site, caller, call, Answer::Unknown),
             Some(Waiter::Reader { caller, call, .. }) => {
-                self.answer(
-                    site,
-                    caller,
-                    call,
-                    Answer::NotNow {
-                        retry_after_ms: Some(50),
-                    },
-                );
+                self.answer(site, caller, call, Answer::NotNow { retry_after_ms: Some(50) });
             }
             Some(Waiter::Planner(task)) => self.plan_settled(site, task),
             Some(Waiter::Registrant { .. } | Waiter::Reporter { .. } | Waiter::Nobody) | None => {}
@@ -230,16 +179,10 @@ impl World {
         };
         node.lead = None;
         let waiting: Vec<Ticket> = node.awaiting.keys().copied().collect();
-        waiting
-            .into_iter()
-            .for_each(|ticket| self.outcome_is_unknown(site, ticket));
+        waiting.into_iter().for_each(|ticket| self.outcome_is_unknown(site, ticket));
     }
 
     pub(super) fn answer(&mut self, site: Site, caller: Caller, call: u64, answer: Answer) {
-        self.send(
-            End::Site(site),
-            End::Caller(caller),
-            Message::Answer { call, answer },
-        );
+        self.send(End::Site(site), End::Caller(caller), Message::Answer { call, answer });
     }
 }

@@ -5,48 +5,39 @@ use quorla_ledger::Defect;
 
 use super::campaign::run_seeds;
 
-fn must_be_caught(defect: Defect, by: &[&str], seeds_max: u64) {
-    let (failure, _) = run_seeds(seeds_max, defect);
-    let Some(failure) = failure else {
-        panic!("{defect:?} was not caught within {seeds_max} seeds")
-    };
-    println!(
-        "{defect:?} was caught at seed {}: {}",
-        failure.seed, failure.what
-    );
-    assert!(
-        by.contains(&failure.broken.as_str()),
-        "{defect:?} was caught by another one: {}",
-        failure.what
-    );
+/// Other invariants may break too; that does not count.
+fn must_be_caught(defect: Defect, by: &str, seeds_max: u64) {
+    let (failure, _) = run_seeds(seeds_max, defect, |failure| failure.broken == by);
+    let Some(failure) = failure else { panic!("{by} did not catch {defect:?} within {seeds_max} seeds") };
+    println!("{defect:?} was caught at seed {}: {}", failure.seed, failure.what);
 }
 
 #[test]
 fn a_fence_check_that_is_off_is_caught() {
-    must_be_caught(Defect::FenceCheckOff, &["I3"], 200);
+    must_be_caught(Defect::FenceCheckOff, "I3", 200);
 }
 
 #[test]
 fn a_slot_freed_at_cancel_is_caught() {
-    must_be_caught(Defect::SlotFreedAtCancel, &["I7"], 200);
+    must_be_caught(Defect::SlotFreedAtCancel, "I7", 200);
 }
 
 #[test]
 fn a_dispatch_never_sent_again_is_caught() {
-    must_be_caught(Defect::DispatchNeverSentAgain, &["I16"], 200);
+    must_be_caught(Defect::DispatchNeverSentAgain, "I16", 200);
 }
 
 #[test]
 fn a_stale_leader_that_acknowledges_is_caught() {
-    must_be_caught(Defect::StaleLeaderAcknowledges, &["I5"], 200);
+    must_be_caught(Defect::StaleLeaderAcknowledges, "I5", 500);
 }
 
 #[test]
 fn a_digest_with_jitter_is_caught() {
-    must_be_caught(Defect::DigestWithJitter, &["I2"], 200);
+    must_be_caught(Defect::DigestWithJitter, "I2", 200);
 }
 
 #[test]
 fn an_early_reassignment_is_caught() {
-    must_be_caught(Defect::EarlyReassignment, &["I5"], 200);
+    must_be_caught(Defect::EarlyReassignment, "I5", 200);
 }

@@ -37,36 +37,15 @@ impl World {
     pub(super) fn spawn(&mut self, site: Site, start: &Start) {
         let (job, fence) = (start.order.job, start.order.fence);
         let behaviour = Behaviour::read(&start.work.command);
-        let factor = if self.machines[site.0].slow {
-            self.dice.between(2, 6)
-        } else {
-            1
-        };
+        let factor = if self.machines[site.0].slow { self.dice.between(2, 6) } else { 1 };
         let exit = Exit::Code(behaviour.exit_code(start.number));
         let end = ended(exit, behaviour.runs_ms * factor);
-        let process = Process {
-            job,
-            began_at: self.agenda.now(),
-            behaviour,
-            kill: start.work.kill,
-        };
+        let process = Process { job, began_at: self.agenda.now(), behaviour, kill: start.work.kill };
         self.machines[site.0].processes.insert(fence, process);
         self.census.count("process spawned");
-        self.tell(&Fact::ProcessBegins {
-            site,
-            job,
-            fence,
-            at: self.agenda.now(),
-        });
+        self.tell(&Fact::ProcessBegins { site, job, fence, at: self.agenda.now() });
         let span_ms = self.dice.between(0, 3) + behaviour.runs_ms * factor;
-        self.agenda.set_in(
-            span_ms,
-            Moment::ProcessEnds {
-                site,
-                fence,
-                exit: end,
-            },
-        );
+        self.agenda.set_in(span_ms, Moment::ProcessEnds { site, fence, exit: end });
     }
 
     /// A process ends, unless it has ended before.
@@ -75,20 +54,9 @@ impl World {
         let Some(process) = machine.processes.remove(&fence) else {
             return;
         };
-        let usage = Usage {
-            wall: self.agenda.now().since(process.began_at),
-            ..end.usage
-        };
-        let end = AttemptEnd {
-            exit: end.exit,
-            usage,
-        };
-        self.tell(&Fact::ProcessIsGone {
-            site,
-            job: process.job,
-            fence,
-            exit: &end.exit,
-        });
+        let usage = Usage { wall: self.agenda.now().since(process.began_at), ..end.usage };
+        let end = AttemptEnd { exit: end.exit, usage };
+        self.tell(&Fact::ProcessIsGone { site, job: process.job, fence, exit: &end.exit });
         self.give_turn(site, 0, Turn::ProcessIsGone { fence, end });
     }
 
@@ -104,8 +72,7 @@ impl World {
             KillHow::WithGrace => (self.dice.between(0, kill.grace.0), kill.signal),
         };
         let exit = ended(Exit::Signal(signal), 0);
-        self.agenda
-            .set_in(span_ms, Moment::ProcessEnds { site, fence, exit });
+        self.agenda.set_in(span_ms, Moment::ProcessEnds { site, fence, exit });
     }
 
     /// The lease ran out, or the node process is gone: everything is killed, without a verdict on any job.
@@ -117,30 +84,18 @@ impl World {
         for fence in fences {
             let span_ms = self.dice.between(0, KILL_MS_MAX);
             let exit = ended(Exit::GivenUp, 0);
-            self.agenda
-                .set_in(span_ms, Moment::ProcessEnds { site, fence, exit });
+            self.agenda.set_in(span_ms, Moment::ProcessEnds { site, fence, exit });
         }
     }
 }
 
 const fn ended(exit: Exit, wall_ms: u64) -> AttemptEnd {
-    let usage = Usage {
-        wall: Millis(wall_ms),
-        user: Millis(0),
-        system: Millis(0),
-        rss_max: Bytes(0),
-    };
+    let usage = Usage { wall: Millis(wall_ms), user: Millis(0), system: Millis(0), rss_max: Bytes(0) };
     AttemptEnd { exit, usage }
 }
 
 /// A little output, so that tails are stored and removed.
 pub(super) fn tails(fence: Fence) -> Tails {
-    let tail = Tail {
-        bytes: fence.0.to_le_bytes().to_vec(),
-        dropped: Bytes(0),
-    };
-    Tails {
-        stdout: tail,
-        stderr: Tail::default(),
-    }
+    let tail = Tail { bytes: fence.0.to_le_bytes().to_vec(), dropped: Bytes(0) };
+    Tails { stdout: tail, stderr: Tail::default() }
 }

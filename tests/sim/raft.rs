@@ -83,15 +83,7 @@ struct Sealed {
 impl Raft {
     pub(super) fn new(members: usize, now: Millis) -> Self {
         let members = (0..members).map(|_| Member::default()).collect();
-        Self {
-            log: Vec::new(),
-            members,
-            index_last: 0,
-            term: 0,
-            leader: None,
-            majority_heard_at: now,
-            patience_ms: 0,
-        }
+        Self { log: Vec::new(), members, index_last: 0, term: 0, leader: None, majority_heard_at: now, patience_ms: 0 }
     }
 
     /// Whether this node takes itself for the leader, rightly or not; then in which term.
@@ -116,20 +108,14 @@ impl Raft {
 
     fn append(&mut self, payload: Option<Rc<[u8]>>, tickets: Vec<Option<Claim>>) {
         self.index_last += 1;
-        self.log.push(LogEntry {
-            index: self.index_last,
-            payload,
-            tickets,
-        });
+        self.log.push(LogEntry { index: self.index_last, payload, tickets });
     }
 }
 
 impl World {
     /// Whether a majority of all members, itself included, hears this one and is heard.
     pub(super) fn has_majority(&self, site: Site) -> bool {
-        let hears = |other: &Site| {
-            *other != site && self.is_awake(*other) && self.network.open_both_ways(site, *other)
-        };
+        let hears = |other: &Site| *other != site && self.is_awake(*other) && self.network.open_both_ways(site, *other);
         2 * (1 + self.sites().filter(hears).count()) > self.machines.len()
     }
 
@@ -137,9 +123,10 @@ impl World {
     pub(super) fn beat(&mut self) {
         self.agenda.set_in(BEAT_MS, Moment::RaftBeat);
         let now = self.agenda.now();
-        let ruler = self.raft.leader.filter(|leader| {
-            self.raft.rules(*leader) && self.is_awake(*leader) && self.has_majority(*leader)
-        });
+        let ruler = self
+            .raft
+            .leader
+            .filter(|leader| self.raft.rules(*leader) && self.is_awake(*leader) && self.has_majority(*leader));
         match ruler {
             Some(ruler) => {
                 self.raft.majority_heard_at = now;
@@ -168,10 +155,8 @@ impl World {
     /// Who hears of a higher term follows it.
     fn tell_of_terms(&mut self) {
         let term = self.raft.term;
-        let informed: Vec<Site> = self
-            .sites()
-            .filter(|site| self.is_awake(*site) && self.raft.members[site.0].term == term)
-            .collect();
+        let informed: Vec<Site> =
+            self.sites().filter(|site| self.is_awake(*site) && self.raft.members[site.0].term == term).collect();
         for site in self.sites() {
             let member = &self.raft.members[site.0];
             let is_news = member.term < term || (!member.leads && member.hint.is_none());

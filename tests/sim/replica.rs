@@ -23,11 +23,7 @@ impl Replica {
     pub(super) fn from_disk(disk: &Disk, defect: Defect) -> Self {
         let tables = disk.tables.clone();
         let ledger = Ledger::rebuild_with(&tables, defect).expect("what was written can be read");
-        Self {
-            ledger,
-            tables,
-            position: disk.position,
-        }
+        Self { ledger, tables, position: disk.position }
     }
 
     /// Takes one entry in; the caller absorbs the changes into the tables.
@@ -42,9 +38,6 @@ impl Replica {
     }
 
     pub(super) fn disk(&self) -> Disk {
-        Disk {
-            tables: self.tables.clone(),
-            position: self.position,
-        }
+        Disk { tables: self.tables.clone(), position: self.position }
     }
 }

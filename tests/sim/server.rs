@@ -24,45 +24,23 @@ impl World {
         }
         if self.calm_since.is_none() && self.dice.chance(20) {
             self.census.count("request refused for overload");
-            return self.answer(
-                site,
-                caller,
-                call,
-                Answer::NotNow {
-                    retry_after_ms: Some(100),
-                },
-            );
+            return self.answer(site, caller, call, Answer::NotNow { retry_after_ms: Some(100) });
         }
         if let ClientRequest::Read { job } = request {
             return self.begin_read(site, caller, call, job);
         }
         let command = self.command(request);
-        if self
-            .propose(site, &command, Waiter::Caller { caller, call })
-            .is_err()
-        {
+        if self.propose(site, &command, Waiter::Caller { caller, call }).is_err() {
             self.answer(site, caller, call, Answer::NotLeader { leader: None });
         }
     }
 
-    fn pass_on(
-        &mut self,
-        site: Site,
-        caller: Caller,
-        call: u64,
-        request: ClientRequest,
-        forwarded: bool,
-    ) {
+    fn pass_on(&mut self, site: Site, caller: Caller, call: u64, request: ClientRequest, forwarded: bool) {
         let leader = self.raft.members[site.0].hint.filter(|hint| *hint != site);
         match leader {
             Some(leader) if !forwarded && self.dice.chance(500) => {
                 self.census.count("request forwarded");
-                let message = Message::Ask {
-                    caller,
-                    call,
-                    request,
-                    forwarded: true,
-                };
+                let message = Message::Ask { caller, call, request, forwarded: true };
                 self.send(End::Site(site), End::Site(leader), message);
             }
             leader => self.answer(site, caller, call, Answer::NotLeader { leader }),
@@ -73,26 +51,10 @@ impl World {
     fn command(&mut self, request: ClientRequest) -> Command {
         let seed = self.dice.bits();
         match request {
-            ClientRequest::Submit { request, spec } => Command::Submit(Submit {
-                request,
-                spec: *spec,
-                seed,
-            }),
-            ClientRequest::Cancel { request, job } => Command::Cancel {
-                request,
-                job,
-                reason: None,
-            },
+            ClientRequest::Submit { request, spec } => Command::Submit(Submit { request, spec: *spec, seed }),
+            ClientRequest::Cancel { request, job } => Command::Cancel { request, job, reason: None },
             ClientRequest::Retry { request, job } => Command::Retry { request, job, seed },
-            ClientRequest::Drain {
-                request,
-                node,
-                draining,
-            } => Command::DrainNode {
-                request,
-                node,
-                draining,
-            },
+            ClientRequest::Drain { request, node, draining } => Command::DrainNode { request, node, draining },
             ClientRequest::Read { .. } => unreachable!("a read is no command"),
         }
     }
@@ -100,33 +62,23 @@ impl World {
     fn begin_read(&mut self, site: Site, caller: Caller, call: u64, job: JobId) {
         let ticket = self.draw_ticket();
         let node = self.machines[site.0].node.as_mut().expect("it hears");
-        node.awaiting
-            .insert(ticket, Waiter::Reader { caller, call, job });
+        node.awaiting.insert(ticket, Waiter::Reader { caller, call, job });
         self.begin_quorum_round(site, Purpose::Read(ticket));
     }
 
     /// R13: a read is answered behind a quorum round, from a state at least as new as the log was then.
-    pub(super) fn read_round_answered(
-        &mut self,
-        site: Site,
-        ticket: Ticket,
-        read_at: Option<usize>,
-    ) {
+    pub(super) fn read_round_answered(&mut self, site: Site, ticket: Ticket, read_at: Option<usize>) {
         let Some(position) = read_at else {
             return self.outcome_is_unknown(site, ticket);
         };
         self.learn(site, position);
-        let node = self.machines[site.0]
-            .node
-            .as_mut()
-            .expect("it takes its turn");
+        let node = self.machines[site.0].node.as_mut().expect("it takes its turn");
         let Some(Waiter::Reader { caller, call, job }) = node.awaiting.remove(&ticket) else {
             return;
         };
         let tables = &node.replica.tables;
-        let ended = tables.read(&tables::ended(job)).is_some();
-        let exists = ended || tables.read(&tables::live(job)).is_some();
+        let exists = tables.read(&tables::ended(job)).is_some() || tables.read(&tables::live(job)).is_some();
         self.census.count("linearizable read answered");
-        self.answer(site, caller, call, Answer::Seen { exists, ended });
+        self.answer(site, caller, call, Answer::Seen { exists });
     }
 }

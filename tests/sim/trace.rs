@@ -8,9 +8,7 @@ pub(super) struct Trace {
 
 impl Default for Trace {
     fn default() -> Self {
-        Self {
-            hash: 0xcbf2_9ce4_8422_2325,
-        }
+        Self { hash: 0xcbf2_9ce4_8422_2325 }
     }
 }
 

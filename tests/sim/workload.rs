@@ -5,20 +5,14 @@
 use std::collections::BTreeMap;
 
 use quorla_ledger::{
-    spec::{
-        Backoff, Constraint, Demand, JobSpec, Kill, LabelTest, Resources, RetryPolicy, Timeouts,
-    },
+    spec::{Backoff, Constraint, Demand, JobSpec, Kill, LabelTest, Resources, RetryPolicy, Timeouts},
     units::{Bytes, MilliCpu, Millis},
 };
 
 use super::{dice::Dice, messages::Site};
 
 /// What every node has.
-pub(super) const CAPACITY: Resources = Resources {
-    cpu: MilliCpu(4_000),
-    memory: Bytes(1 << 30),
-    slots: 4,
-};
+pub(super) const CAPACITY: Resources = Resources { cpu: MilliCpu(4_000), memory: Bytes(1 << 30), slots: 4 };
 const SIGTERM: u8 = 15;
 
 /// What a process does.
@@ -33,42 +27,23 @@ pub(super) struct Behaviour {
 
 impl Behaviour {
     fn drawn(dice: &mut Dice) -> Self {
-        let runs_ms = if dice.chance(150) {
-            dice.between(2_000, 9_000)
-        } else {
-            dice.between(20, 1_500)
+        let runs_ms = match dice.between(0, 99) {
+            0..=5 => dice.between(12_000, 30_000),
+            6..=19 => dice.between(2_000, 9_000),
+            _ => dice.between(20, 1_500),
         };
-        let failures = if dice.chance(300) {
-            u32::try_from(dice.between(1, 4)).expect("few")
-        } else {
-            0
-        };
-        Self {
-            runs_ms,
-            failures,
-            stubborn: dice.chance(200),
-        }
+        let failures = if dice.chance(300) { u32::try_from(dice.between(1, 4)).expect("few") } else { 0 };
+        Self { runs_ms, failures, stubborn: dice.chance(200) }
     }
 
     fn command(self) -> Vec<String> {
-        let Self {
-            runs_ms,
-            failures,
-            stubborn,
-        } = self;
-        vec![
-            "work".to_owned(),
-            runs_ms.to_string(),
-            failures.to_string(),
-            stubborn.to_string(),
-        ]
+        let Self { runs_ms, failures, stubborn } = self;
+        vec!["work".to_owned(), runs_ms.to_string(), failures.to_string(), stubborn.to_string()]
     }
 
     /// The behaviour that a command line asks for.
     pub(super) fn read(command: &[String]) -> Self {
-        let [_, runs_ms, failures, stubborn] = command else {
-            panic!("not a line of ours: {command:?}")
-        };
+        let [_, runs_ms, failures, stubborn] = command else { panic!("not a line of ours: {command:?}") };
         Self {
             runs_ms: runs_ms.parse().expect("a number"),
             failures: failures.parse().expect("a number"),
@@ -84,11 +59,7 @@ impl Behaviour {
 
 /// Labels of the node on a machine: half the machines are in each zone.
 pub(super) fn labels_of(site: Site) -> BTreeMap<String, String> {
-    let zone = if site.0.is_multiple_of(2) {
-        "even"
-    } else {
-        "odd"
-    };
+    let zone = if site.0.is_multiple_of(2) { "even" } else { "odd" };
     BTreeMap::from([("zone".to_owned(), zone.to_owned())])
 }
 
@@ -105,13 +76,8 @@ pub(super) fn spec(dice: &mut Dice, now: Millis) -> JobSpec {
         demand: demand(dice),
         retry: retry(dice),
         timeouts: timeouts(dice),
-        not_before: dice
-            .chance(120)
-            .then(|| now.after(Millis(dice.between(500, 8_000)))),
-        kill: Kill {
-            signal: SIGTERM,
-            grace: Millis(dice.between(50, 1_500)),
-        },
+        not_before: dice.chance(120).then(|| now.after(Millis(dice.between(500, 8_000)))),
+        kill: Kill { signal: SIGTERM, grace: Millis(dice.between(50, 1_500)) },
         output_tail_max: Bytes(8 * 1_024),
         labels: BTreeMap::new(),
     }
@@ -122,11 +88,7 @@ fn demand(dice: &mut Dice) -> Demand {
         CAPACITY
     } else {
         let slots = u32::try_from(dice.between(1, 2)).expect("small");
-        Resources {
-            cpu: MilliCpu(dice.between(1, 15) * 100),
-            memory: Bytes(1 << 20),
-            slots,
-        }
+        Resources { cpu: MilliCpu(dice.between(1, 15) * 100), memory: Bytes(1 << 20), slots }
     };
     let test = dice.chance(150).then(|| match dice.between(0, 3) {
         0 => LabelTest::Is("even".to_owned()),
@@ -134,49 +96,26 @@ fn demand(dice: &mut Dice) -> Demand {
         2 => LabelTest::In(vec!["odd".to_owned(), "none".to_owned()]),
         _ => LabelTest::Exists,
     });
-    let constraints = test
-        .into_iter()
-        .map(|test| Constraint {
-            label: "zone".to_owned(),
-            test,
-        })
-        .collect();
-    Demand {
-        resources,
-        constraints,
-    }
+    let constraints = test.into_iter().map(|test| Constraint { label: "zone".to_owned(), test }).collect();
+    Demand { resources, constraints }
 }
 
 fn retry(dice: &mut Dice) -> RetryPolicy {
     let base = Millis(dice.between(0, 800));
-    let backoff = if dice.chance(500) {
-        Backoff::Fixed(base)
-    } else {
-        Backoff::Exponential {
-            base,
-            max: Millis(4_000),
-        }
-    };
+    let backoff =
+        if dice.chance(500) { Backoff::Fixed(base) } else { Backoff::Exponential { base, max: Millis(4_000) } };
     RetryPolicy {
         attempts_max: u32::try_from(dice.between(1, 5)).expect("small"),
         backoff,
         jitter_percent: u8::try_from(dice.between(0, 100)).expect("a percentage"),
-        exit_codes: if dice.chance(200) {
-            vec![3, 4]
-        } else {
-            Vec::new()
-        },
+        exit_codes: if dice.chance(200) { vec![3, 4] } else { Vec::new() },
     }
 }
 
 fn timeouts(dice: &mut Dice) -> Timeouts {
     Timeouts {
-        queue: dice
-            .chance(60)
-            .then(|| Millis(dice.between(10_000, 60_000))),
+        queue: dice.chance(60).then(|| Millis(dice.between(10_000, 60_000))),
         attempt: dice.chance(200).then(|| Millis(dice.between(500, 6_000))),
-        job: dice
-            .chance(80)
-            .then(|| Millis(dice.between(10_000, 90_000))),
+        job: dice.chance(80).then(|| Millis(dice.between(10_000, 90_000))),
     }
 }

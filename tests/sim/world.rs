@@ -66,29 +66,20 @@ pub(super) fn run_aloud(seed: u64) -> Run {
 fn run_world(mut world: World) -> Run {
     world.begin();
     while world.violation.is_none() && !world.is_over() {
-        let (set, moment) = world
-            .agenda
-            .next()
-            .expect("the group's heartbeat never ends");
+        let (set, moment) = world.agenda.next().expect("the group's heartbeat never ends");
         world.trace.mix(world.agenda.now().0);
         world.trace.mix(set);
         world.let_happen(moment);
     }
     world.close();
-    Run {
-        violation: world.violation,
-        trace: world.trace.hash(),
-        census: world.census,
-    }
+    Run { violation: world.violation, trace: world.trace.hash(), census: world.census }
 }
 
 impl World {
     fn drawn(seed: u64, defect: Defect) -> Self {
         let mut dice = Dice::new(seed);
         let size = [3, 3, 3, 5, 5, 7][dice.index(6)];
-        let machines: Vec<Machine> = (0..size)
-            .map(|_| Machine::new(Clock::drawn(&mut dice, BEGINNING)))
-            .collect();
+        let machines: Vec<Machine> = (0..size).map(|_| Machine::new(Clock::drawn(&mut dice, BEGINNING))).collect();
         let callers = (0..4).map(|number| {
             let wishes = Wishes::new(dice.between(3, 12), dice.between(0, 10));
             Program::new(Caller(number), wishes, Site(dice.index(size)))
@@ -120,8 +111,7 @@ impl World {
         self.agenda.set_in(0, Moment::RaftBeat);
         for caller in 0..self.callers.len() {
             let span_ms = self.dice.between(200, 4_000);
-            self.agenda
-                .set_in(span_ms, Moment::CallerActs(Caller(caller)));
+            self.agenda.set_in(span_ms, Moment::CallerActs(Caller(caller)));
         }
         self.agenda.set_in(2_000, Moment::Fault);
         self.agenda.set_in(FAULTS_LAST.0, Moment::Calm);
@@ -130,11 +120,7 @@ impl World {
 
     fn let_happen(&mut self, moment: Moment) {
         match moment {
-            Moment::Arrival(Envelope {
-                to: End::Site(site),
-                ..
-            })
-            | Moment::Turn { site, .. }
+            Moment::Arrival(Envelope { to: End::Site(site), .. }) | Moment::Turn { site, .. }
                 if self.machines[site.0].frozen =>
             {
                 self.defer(site, moment);
@@ -152,12 +138,7 @@ impl World {
                 }
             }
             Moment::RaftBeat => self.beat(),
-            Moment::RoundMeetsQuorum {
-                site,
-                life,
-                term,
-                purpose,
-            } => {
+            Moment::RoundMeetsQuorum { site, life, term, purpose } => {
                 self.round_meets_quorum(site, life, term, purpose);
             }
             Moment::CallerActs(caller) => self.caller_acts(caller),
@@ -172,12 +153,8 @@ impl World {
     fn arrive(&mut self, envelope: Envelope) {
         let Envelope { from, to, message } = envelope;
         match (to, message) {
-            (End::Caller(caller), Message::Answer { call, answer }) => {
-                self.caller_hears(caller, call, answer)
-            }
-            (End::Site(site), message) if self.node(site).is_some() => {
-                self.hear(site, from, message)
-            }
+            (End::Caller(caller), Message::Answer { call, answer }) => self.caller_hears(caller, call, answer),
+            (End::Site(site), message) if self.node(site).is_some() => self.hear(site, from, message),
             (End::Site(_), _) => self.census.count("message found nobody"),
             (End::Caller(_), message) => panic!("clients hear answers only: {message:?}"),
         }
@@ -185,29 +162,13 @@ impl World {
 
     fn hear(&mut self, site: Site, from: End, message: Message) {
         match (from, message) {
-            (
-                _,
-                Message::Ask {
-                    caller,
-                    call,
-                    request,
-                    forwarded,
-                },
-            ) => {
+            (_, Message::Ask { caller, call, request, forwarded }) => {
                 self.hear_request(site, caller, call, request, forwarded);
             }
-            (End::Site(from), Message::ToLeader { link, words }) => {
-                self.leader_hears(site, from, link, *words)
-            }
-            (End::Site(_), Message::ToAgent { link, words }) => {
-                self.agent_hears(site, link, *words)
-            }
-            (End::Site(from), Message::Register(registration)) => {
-                self.hear_registration(site, from, *registration)
-            }
-            (End::Site(_), Message::Registered { boot, reply }) => {
-                self.agent_is_registered(site, boot, &reply)
-            }
+            (End::Site(from), Message::ToLeader { link, words }) => self.leader_hears(site, from, link, *words),
+            (End::Site(_), Message::ToAgent { link, words }) => self.agent_hears(site, link, *words),
+            (End::Site(from), Message::Register(registration)) => self.hear_registration(site, from, *registration),
+            (End::Site(_), Message::Registered { boot, reply }) => self.agent_is_registered(site, boot, &reply),
             (from, message) => panic!("{from:?} does not say {message:?} to a node"),
         }
     }
@@ -221,9 +182,7 @@ impl World {
         let calm_ends = self.calm_since.map(|calm| calm.after(CALM_LASTS_AT_MOST));
         if calm_ends.is_some_and(|end| self.agenda.now() > end) {
             let unfinished = self.unfinished();
-            self.tell(&Fact::TimeIsUp {
-                unfinished: &unfinished,
-            });
+            self.tell(&Fact::TimeIsUp { unfinished: &unfinished });
         }
     }
 
@@ -231,11 +190,7 @@ impl World {
         let Some(node) = self.machines[site.0].node.take() else {
             return;
         };
-        self.tell(&Fact::Looked {
-            site,
-            replica: &node.replica,
-            thoroughly,
-        });
+        self.tell(&Fact::Looked { site, replica: &node.replica, thoroughly });
         self.machines[site.0].node = Some(node);
     }
 
@@ -246,11 +201,7 @@ impl World {
 
     /// What is still to be done, in words.
     fn unfinished(&self) -> String {
-        let callers = self
-            .callers
-            .iter()
-            .filter(|caller| !caller.is_done())
-            .count();
+        let callers = self.callers.iter().filter(|caller| !caller.is_done()).count();
         if callers > 0 {
             return format!("{callers} clients are not done");
         }
@@ -279,9 +230,7 @@ impl World {
         let Some(node) = self.machines[0].node.take() else {
             return;
         };
-        self.tell(&Fact::ItIsOver {
-            tables: &node.replica.tables,
-        });
+        self.tell(&Fact::ItIsOver { tables: &node.replica.tables });
     }
 
     /// Tells every invariant; the first that is broken ends the run.
@@ -289,7 +238,9 @@ impl World {
         if self.violation.is_none() {
             let since_ms = self.agenda.now().since(BEGINNING).0;
             self.violation = self.bench.hear(fact).err();
-            if self.aloud && let Some(words) = fact.in_words() {
+            if self.aloud
+                && let Some(words) = fact.in_words()
+            {
                 println!("{since_ms:>7} ms  {words}");
             }
         }

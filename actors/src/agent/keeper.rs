@@ -34,7 +34,8 @@ pub(super) async fn keep(agent: ActorRef<AgentMessage>, replica: Arc<dyn Replica
     let heard = Arc::new(Semaphore::new(HEARD_MAX));
     let (mut link, mut pause) = (0, PAUSE_MIN);
     loop {
-        let Ok(now) = leadership.wait_for(|leadership| leadership.leader != Leader::Nobody).await.map(|now| *now) else {
+        let Ok(now) = leadership.wait_for(|leadership| leadership.leader != Leader::Nobody).await.map(|now| *now)
+        else {
             return;
         };
         if let Some(duplex) = open(&*replica, &seats, own, now).await {

@@ -133,9 +133,10 @@ fn spec(start: &Start, node: &str) -> ProcessSpec {
         program: program.clone(),
         arguments: arguments.to_vec(),
         environment: work.env.clone().into_iter().collect(),
-        directory: work.working_dir.as_ref().map_or(WorkingDirectory::Fresh, |path| {
-            WorkingDirectory::Named(PathBuf::from(path))
-        }),
+        directory: work
+            .working_dir
+            .as_ref()
+            .map_or(WorkingDirectory::Fresh, |path| WorkingDirectory::Named(PathBuf::from(path))),
         stdin: work.stdin.clone(),
         tail_bytes_max: u32::try_from(work.output_tail_max.0).map_or(TAIL_BYTES_MAX, |max| max.min(TAIL_BYTES_MAX)),
         limits: Limits::default(),

@@ -72,13 +72,7 @@ impl Retention {
     }
 
     /// Requests to forget, oldest first.
-    pub(super) fn requests(
-        &self,
-        meta: &MetaRecord,
-        history: &dyn History,
-        now: Millis,
-        max: usize,
-    ) -> Vec<RequestId> {
+    pub(super) fn requests(&self, meta: &MetaRecord, history: &dyn History, now: Millis, max: usize) -> Vec<RequestId> {
         let mut surplus = meta.requests.saturating_sub(DEDUP_RECORDS_MAX);
         let mut requests = Vec::new();
         for (key, _) in history.oldest(Table::Requests, max) {

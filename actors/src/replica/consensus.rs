@@ -7,7 +7,8 @@ use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use futures::{FutureExt, future::BoxFuture};
 use quorla_consensus::{
-    Channel, Clock, Consensus, Duplex, Lane, Peer, ProposeError, ReadLevel, Role, Status, Transport, TransportError, View,
+    Channel, Clock, Consensus, Duplex, Lane, Peer, ProposeError, ReadLevel, Role, Status, Transport, TransportError,
+    View,
 };
 use quorla_ledger::{
     ids::{NodeKey, RaftId},

@@ -5,6 +5,7 @@
 
 mod leases;
 mod life;
+mod replicated;
 mod scripted;
 mod supervision;
 mod world;

@@ -115,7 +115,7 @@ impl World {
         self.pumps.spawn(async move {
             while let Some(stream) = incoming.recv().await {
                 if let Some(actors) = &*accepting.lock().await {
-                    actors.accept(NodeKey(stream.from), stream.duplex);
+                    actors.door().accept(NodeKey(stream.from), stream.duplex);
                 }
             }
         });
@@ -300,7 +300,7 @@ impl Group for Alone {
     }
 }
 
-fn spec(program: &str) -> JobSpec {
+pub(crate) fn spec(program: &str) -> JobSpec {
     JobSpec {
         name: "job".to_owned(),
         queue: "default".to_owned(),

@@ -53,6 +53,13 @@ impl Server {
         }
     }
 
+    /// Whether the membership records this key for this storage.
+    pub(crate) fn is_member_with_key(&self, raft_id: u64, key: [u8; 32]) -> bool {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        metrics.membership_config.get_node(&raft_id).is_some_and(|member| member.node_key == key)
+    }
+
     async fn answer(
         &self,
         to: u64,

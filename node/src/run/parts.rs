@@ -85,11 +85,8 @@ pub(super) fn group_settings(config: &Config, storage: Arc<Storage>, own: &Membe
 
 pub(super) fn actor_settings(config: &Config, own: &Member) -> ActorSettings {
     let ttl = Millis(millis(config.lease.ttl));
-    let lease = LeaseTerms {
-        ttl,
-        renewal: Millis(LEASE_RENEWAL.0.min(ttl.0 / 3)),
-        skew: Millis(millis(config.lease.skew)),
-    };
+    let lease =
+        LeaseTerms { ttl, renewal: Millis(LEASE_RENEWAL.0.min(ttl.0 / 3)), skew: Millis(millis(config.lease.skew)) };
     let retention = Retention { jobs_age_max: Millis(millis(config.retention.hot)), ..Retention::default() };
     ActorSettings {
         agent: AgentSettings {
@@ -98,7 +95,7 @@ pub(super) fn actor_settings(config: &Config, own: &Member) -> ActorSettings {
             capacity: capacity(config),
             labels: own.labels.clone(),
             lease,
-            draw_boot_id: Arc::new(|| BootId(rand::random())),
+            draw_boot_id: Arc::new(draw_boot_id),
         },
         scheduler: SchedulerSettings { lease, retention, defect: Defect::None },
         voters_expected: usize::try_from(config.cluster.expect).expect("a few nodes"),
@@ -107,12 +104,23 @@ pub(super) fn actor_settings(config: &Config, own: &Member) -> ActorSettings {
     }
 }
 
+/// By time first, so that boot ids rise; a clock that was set back costs one refusal.
+fn draw_boot_id() -> BootId {
+    BootId((u128::from(SystemClock.wall_ms()) << 64) | u128::from(rand::random::<u64>()))
+}
+
 pub(super) async fn process_agent(config: &Config, warden: WardenCommand) -> Result<Arc<ProcessAgent>, NodeError> {
     let beside = config.node.data_dir.parent().unwrap_or(Path::new("."));
     let slots = capacity(config).slots;
     let settings = ProcessSettings { directories: beside.join("work"), attempts_max: 2 * slots.max(1) };
     let agent = ProcessAgent::start(warden, settings).await;
     Ok(Arc::new(agent.map_err(|error| NodeError::Actors { reason: error.to_string() })?))
+}
+
+/// The time, then random bits: of two lives of a node the later one has the larger id, as the ledger wants it.
+fn draw_boot_id() -> BootId {
+    let random: u64 = rand::random();
+    BootId((u128::from(SystemClock.wall_ms()) << 64) | u128::from(random))
 }
 
 /// What jobs may reserve here: as configured, or as the machine has it.

@@ -57,7 +57,7 @@ impl Pair {
         let arrived = Mutex::new(take(&second));
         Self {
             _rig: rig,
-            transport: QuicTransport::new(first.clone()),
+            transport: QuicTransport::new(first.clone(), nobody()),
             first,
             second,
             arrived,
@@ -206,7 +206,7 @@ async fn random_bytes_and_unknown_channels_are_refused_and_harmless() {
 async fn stream_that_nobody_takes_yet_is_refused() {
     let rig = Rig::new();
     let (first, second) = (rig.endpoint(0), rig.endpoint(1));
-    let transport = QuicTransport::new(first);
+    let transport = QuicTransport::new(first, nobody());
     let mut early = soon(transport.open(&peer(&second), 0, Channel::VOTE))
         .await
         .unwrap();
@@ -226,7 +226,7 @@ async fn stream_that_nobody_takes_yet_is_refused() {
 async fn peer_that_shut_down_is_reached_again_when_it_is_back() {
     let rig = Rig::new();
     let (first, second) = (rig.endpoint(0), rig.endpoint(1));
-    let transport = Arc::new(QuicTransport::new(first));
+    let transport = Arc::new(QuicTransport::new(first, nobody()));
     let _arrived = take(&second);
     let to = peer(&second);
     let bind = second.local_addr().unwrap();
@@ -251,4 +251,9 @@ async fn peer_that_shut_down_is_reached_again_when_it_is_back() {
         soon(arrived.recv()).await.unwrap().0.channel,
         Channel::APPEND
     );
+}
+
+/// Gossip that shows no members: peers are dialled where they are said to be.
+fn nobody() -> tokio::sync::watch::Receiver<quorla_node::gossip::Members> {
+    tokio::sync::watch::channel(quorla_node::gossip::Members::default()).1
 }

@@ -35,11 +35,7 @@ pub(in super::super) struct Wishes {
 
 impl Wishes {
     pub(in super::super) fn new(submits: u64, others: u64) -> Self {
-        Self {
-            submits,
-            others,
-            ..Self::default()
-        }
+        Self { submits, others, ..Self::default() }
     }
 
     pub(in super::super) const fn is_empty(&self) -> bool {
@@ -50,9 +46,7 @@ impl Wishes {
 impl World {
     pub(super) fn wish(&mut self, caller: Caller) -> Option<ClientRequest> {
         let now = self.agenda.now();
-        let calm = self
-            .calm_since
-            .is_some_and(|calm| now.since(calm).0 >= UNDRAIN_AFTER_MS);
+        let calm = self.calm_since.is_some_and(|calm| now.since(calm).0 >= UNDRAIN_AFTER_MS);
         let wishes = &mut self.callers[caller.0].wishes;
         if let Some(node) = wishes.drained.last().copied()
             && (calm || self.dice.chance(300))
@@ -98,10 +92,7 @@ impl World {
             }
         };
         let request = self.request(caller, key);
-        ClientRequest::Submit {
-            request,
-            spec: Box::new(spec),
-        }
+        ClientRequest::Submit { request, spec: Box::new(spec) }
     }
 
     fn wish_other(&mut self, caller: Caller) -> Option<ClientRequest> {
@@ -110,19 +101,12 @@ impl World {
             (0..=3, Some(job)) => Some(ClientRequest::Read { job }),
             (4..=6, Some(job)) => {
                 let key = self.dice.chance(200).then(|| self.draw_key(caller));
-                Some(ClientRequest::Cancel {
-                    request: self.request(caller, key),
-                    job,
-                })
+                Some(ClientRequest::Cancel { request: self.request(caller, key), job })
             }
-            (7..=8, Some(job)) => Some(ClientRequest::Retry {
-                request: self.request(caller, None),
-                job,
-            }),
+            (7..=8, Some(job)) => Some(ClientRequest::Retry { request: self.request(caller, None), job }),
             (9, _) if self.calm_since.is_none() => {
                 let nodes = u64::try_from(self.machines.len()).expect("few machines");
-                let node =
-                    NodeId(u32::try_from(self.dice.between(1, nodes)).expect("few machines"));
+                let node = NodeId(u32::try_from(self.dice.between(1, nodes)).expect("few machines"));
                 Some(self.wish_drain(caller, node, true))
             }
             _ => None,
@@ -130,20 +114,12 @@ impl World {
     }
 
     fn wish_drain(&mut self, caller: Caller, node: NodeId, draining: bool) -> ClientRequest {
-        ClientRequest::Drain {
-            request: self.request(caller, None),
-            node,
-            draining,
-        }
+        ClientRequest::Drain { request: self.request(caller, None), node, draining }
     }
 
     fn request(&mut self, caller: Caller, key: Option<String>) -> Request {
         let id = self.draw_id();
-        Request {
-            principal: self.callers[caller.0].principal,
-            id,
-            key,
-        }
+        Request { principal: self.callers[caller.0].principal, id, key }
     }
 
     fn draw_key(&mut self, caller: Caller) -> String {
@@ -160,14 +136,7 @@ impl World {
             (ClientRequest::Drain { node, draining, .. }, Outcome::Done(_)) if !draining => {
                 wishes.drained.retain(|drained| drained != node);
             }
-            (
-                ClientRequest::Drain {
-                    node,
-                    draining: true,
-                    ..
-                },
-                Outcome::Done(_) | Outcome::Unknown,
-            ) => {
+            (ClientRequest::Drain { node, draining: true, .. }, Outcome::Done(_) | Outcome::Unknown) => {
                 wishes.drained.push(*node);
             }
             (_, Outcome::Done(Reply::Submitted { job })) => wishes.jobs.push(*job),

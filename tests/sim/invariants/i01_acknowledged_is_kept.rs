@@ -19,25 +19,21 @@ impl Invariant for AcknowledgedIsKept {
 
     fn hear(&mut self, fact: &Fact<'_>) -> Result<(), String> {
         match fact {
-            Fact::Answered {
-                outcome: Outcome::Done(Reply::Submitted { job }),
-                ..
-            } => {
+            Fact::Answered { outcome: Outcome::Done(Reply::Submitted { job }), .. } => {
                 self.acknowledged.insert(*job);
                 Ok(())
             }
-            Fact::Answered {
-                request: ClientRequest::Read { job },
-                outcome: Outcome::Seen { exists: false, .. },
-            } if self.acknowledged.contains(job) => Err(format!(
-                "a linearizable read does not find {job}, which was acknowledged"
-            )),
-            Fact::LeaderIsReady { site, tables } => self
-                .all_in(tables)
-                .map_err(|job| format!("the new leader {site:?} lacks the acknowledged {job}")),
-            Fact::ItIsOver { tables } => self
-                .all_in(tables)
-                .map_err(|job| format!("the acknowledged {job} is not there at last")),
+            Fact::Answered { request: ClientRequest::Read { job }, outcome: Outcome::Seen { exists: false } }
+                if self.acknowledged.contains(job) =>
+            {
+                Err(format!("a linearizable read does not find {job}, which was acknowledged"))
+            }
+            Fact::LeaderIsReady { site, tables } => {
+                self.all_in(tables).map_err(|job| format!("the new leader {site:?} lacks the acknowledged {job}"))
+            }
+            Fact::ItIsOver { tables } => {
+                self.all_in(tables).map_err(|job| format!("the acknowledged {job} is not there at last"))
+            }
             _ => Ok(()),
         }
     }
@@ -45,12 +41,8 @@ impl Invariant for AcknowledgedIsKept {
 
 impl AcknowledgedIsKept {
     fn all_in(&self, tables: &MemoryTables) -> Result<(), JobId> {
-        let is_there = |job: JobId| {
-            tables.read(&tables::live(job)).is_some() || tables.read(&tables::ended(job)).is_some()
-        };
-        self.acknowledged
-            .iter()
-            .find(|job| !is_there(**job))
-            .map_or(Ok(()), |job| Err(*job))
+        let is_there =
+            |job: JobId| tables.read(&tables::live(job)).is_some() || tables.read(&tables::ended(job)).is_some();
+        self.acknowledged.iter().find(|job| !is_there(**job)).map_or(Ok(()), |job| Err(*job))
     }
 }

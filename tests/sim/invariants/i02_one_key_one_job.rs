@@ -56,33 +56,22 @@ impl OneKeyOneJob {
         let Some((name, payload)) = named(request) else {
             return Ok(());
         };
-        let uses = self
-            .uses
-            .get_mut(&name)
-            .expect("it was asked before it was answered");
+        let uses = self.uses.get_mut(&name).expect("it was asked before it was answered");
         match outcome {
             Outcome::Done(reply) => {
-                let job = if let Reply::Submitted { job } = reply {
-                    Some(*job)
-                } else {
-                    None
-                };
+                let job = if let Reply::Submitted { job } = reply { Some(*job) } else { None };
                 match &uses.accepted {
-                    Some((first, _)) if *first != payload => {
-                        Err(format!("{name:?} was accepted for two payloads"))
-                    }
-                    Some((_, known)) if *known != job => {
-                        Err(format!("{name:?} stands for {known:?} and {job:?}"))
-                    }
+                    Some((first, _)) if *first != payload => Err(format!("{name:?} was accepted for two payloads")),
+                    Some((_, known)) if *known != job => Err(format!("{name:?} stands for {known:?} and {job:?}")),
                     _ => {
                         uses.accepted = Some((payload, job));
                         Ok(())
                     }
                 }
             }
-            Outcome::Refused(Refusal::KeyConflicts { first }) if uses.payloads.len() == 1 => Err(
-                format!("{name:?} was only ever used for one payload, and conflicts with {first}"),
-            ),
+            Outcome::Refused(Refusal::KeyConflicts { first }) if uses.payloads.len() == 1 => {
+                Err(format!("{name:?} was only ever used for one payload, and conflicts with {first}"))
+            }
             _ => Ok(()),
         }
     }

@@ -73,9 +73,7 @@ impl OneCompletion {
                 Ok(())
             }
             Event::AttemptEnded { job, fence } if self.open.remove(fence) != Some(*job) => {
-                Err(format!(
-                    "a completion of {job} was accepted under {fence:?}, which is not its open attempt"
-                ))
+                Err(format!("a completion of {job} was accepted under {fence:?}, which is not its open attempt"))
             }
             Event::JobEnded(job) if !self.ended.insert(*job) => Err(format!("{job} ended twice")),
             _ => Ok(()),
@@ -85,16 +83,12 @@ impl OneCompletion {
     /// The end that was accepted against the one that happened; what never ran was given up.
     fn compare(&self, job: JobId, fence: Fence, told: &Exit) -> Result<(), String> {
         if self.alive.contains(&fence) {
-            return Err(format!(
-                "{fence:?} of {job} was recorded as ended, and its process runs"
-            ));
+            return Err(format!("{fence:?} of {job} was recorded as ended, and its process runs"));
         }
         match (told, self.real.get(&fence)) {
             (Exit::GivenUp, _) => Ok(()),
             (told, Some(real)) if told == real => Ok(()),
-            (told, real) => Err(format!(
-                "{fence:?} of {job} was recorded as {told:?}, and was {real:?}"
-            )),
+            (told, real) => Err(format!("{fence:?} of {job} was recorded as {told:?}, and was {real:?}")),
         }
     }
 }

@@ -24,9 +24,7 @@ impl Invariant for FencesRise {
     fn hear(&mut self, fact: &Fact<'_>) -> Result<(), String> {
         match fact {
             Fact::Committed(committed) => committed.events().try_for_each(|event| match event {
-                Event::AttemptAssigned { job, fence, .. } => {
-                    rise(&mut self.assigned, *job, *fence, "assigned")
-                }
+                Event::AttemptAssigned { job, fence, .. } => rise(&mut self.assigned, *job, *fence, "assigned"),
                 _ => Ok(()),
             }),
             Fact::ProcessBegins { job, fence, .. } => rise(&mut self.begun, *job, *fence, "begun"),
@@ -35,16 +33,9 @@ impl Invariant for FencesRise {
     }
 }
 
-fn rise(
-    last: &mut BTreeMap<JobId, Fence>,
-    job: JobId,
-    fence: Fence,
-    what: &str,
-) -> Result<(), String> {
+fn rise(last: &mut BTreeMap<JobId, Fence>, job: JobId, fence: Fence, what: &str) -> Result<(), String> {
     match last.insert(job, fence) {
-        Some(before) if before >= fence => {
-            Err(format!("{fence:?} of {job} was {what} after {before:?}"))
-        }
+        Some(before) if before >= fence => Err(format!("{fence:?} of {job} was {what} after {before:?}")),
         _ => Ok(()),
     }
 }

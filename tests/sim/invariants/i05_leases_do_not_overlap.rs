@@ -27,19 +27,12 @@ impl Invariant for LeasesDoNotOverlap {
             Fact::LeaseLasts { site, until } => {
                 self.leases.insert(*site, *until);
             }
-            Fact::ProcessIsGone {
-                site, job, fence, ..
-            } => {
+            Fact::ProcessIsGone { site, job, fence, .. } => {
                 if let Some(running) = self.running.get_mut(job) {
                     running.retain(|one| *one != (*site, *fence));
                 }
             }
-            Fact::ProcessBegins {
-                site,
-                job,
-                fence,
-                at,
-            } => {
+            Fact::ProcessBegins { site, job, fence, at } => {
                 let running = self.running.entry(*job).or_default();
                 running.push((*site, *fence));
                 let overlap = running.iter().find(|(other_site, other)| {
@@ -47,9 +40,7 @@ impl Invariant for LeasesDoNotOverlap {
                     other != fence && until > *at
                 });
                 if let Some(other) = overlap {
-                    return Err(format!(
-                        "{job} begins as {fence:?} on {site:?} while it runs as {other:?}"
-                    ));
+                    return Err(format!("{job} begins as {fence:?} on {site:?} while it runs as {other:?}"));
                 }
             }
             _ => {}

@@ -31,9 +31,7 @@ impl Invariant for NoOverAllocation {
             Fact::ProcessIsGone { site, fence, .. } => {
                 self.running.entry(*site).or_default().remove(fence);
             }
-            Fact::ProcessBegins {
-                site, job, fence, ..
-            } => {
+            Fact::ProcessBegins { site, job, fence, .. } => {
                 self.running.entry(*site).or_default().insert(*fence, *job);
                 return self.check(*site);
             }
@@ -64,15 +62,10 @@ impl NoOverAllocation {
     fn check(&self, site: Site) -> Result<(), String> {
         let none = Resources::default();
         let running = &self.running[&site];
-        let taken = running
-            .values()
-            .filter_map(|job| self.shares.get(job))
-            .fold(none, |sum, share| sum.with(share));
+        let taken = running.values().filter_map(|job| self.shares.get(job)).fold(none, |sum, share| sum.with(share));
         if CAPACITY.holds(&taken) {
             return Ok(());
         }
-        Err(format!(
-            "{site:?} has {CAPACITY:?}, and {taken:?} run there: {running:?}"
-        ))
+        Err(format!("{site:?} has {CAPACITY:?}, and {taken:?} run there: {running:?}"))
     }
 }

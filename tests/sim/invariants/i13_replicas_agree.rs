@@ -17,11 +17,7 @@ pub(super) struct ReplicasAgree {
 
 impl ReplicasAgree {
     pub(super) const fn new(defect: Defect) -> Self {
-        Self {
-            defect,
-            chain: BTreeMap::new(),
-            seen: None,
-        }
+        Self { defect, chain: BTreeMap::new(), seen: None }
     }
 }
 
@@ -32,32 +28,18 @@ impl Invariant for ReplicasAgree {
 
     fn hear(&mut self, fact: &Fact<'_>) -> Result<(), String> {
         match fact {
-            Fact::Applied {
-                site,
-                index,
-                applied,
-                ..
-            } => {
+            Fact::Applied { site, index, applied, .. } => {
                 let first = self.chain.entry(*index).or_insert(applied.hash);
                 if *first != applied.hash {
                     return Err(format!("{site:?} has another chain hash at index {index}"));
                 }
                 if applied.signals.diverged || applied.signals.unknown_version.is_some() {
-                    return Err(format!(
-                        "{site:?} signals {:?} at index {index}",
-                        applied.signals
-                    ));
+                    return Err(format!("{site:?} signals {:?} at index {index}", applied.signals));
                 }
             }
-            Fact::Looked {
-                site,
-                replica,
-                thoroughly: true,
-            } => {
+            Fact::Looked { site, replica, thoroughly: true } => {
                 if !replica.is_equal_to_rebuilt(self.defect) {
-                    return Err(format!(
-                        "R5: the hot state of {site:?} is not what its tables say"
-                    ));
+                    return Err(format!("R5: the hot state of {site:?} is not what its tables say"));
                 }
                 let index = replica.ledger.meta().index;
                 match &self.seen {

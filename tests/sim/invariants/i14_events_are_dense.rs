@@ -19,19 +19,13 @@ impl Invariant for EventsAreDense {
         };
         if let Some(page) = &committed.page {
             if page.first != self.next || page.events.is_empty() {
-                return Err(format!(
-                    "a page begins at {}, where {} was due",
-                    page.first, self.next
-                ));
+                return Err(format!("a page begins at {}, where {} was due", page.first, self.next));
             }
             self.next += u64::try_from(page.events.len()).expect("a length fits 64 bits");
         }
         if committed.event_next == self.next {
             return Ok(());
         }
-        Err(format!(
-            "the ledger goes on at {}, its pages at {}",
-            committed.event_next, self.next
-        ))
+        Err(format!("the ledger goes on at {}, its pages at {}", committed.event_next, self.next))
     }
 }

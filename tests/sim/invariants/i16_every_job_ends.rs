@@ -30,9 +30,10 @@ impl Invariant for EveryJobEnds {
             }
             Fact::Looked { site, replica, .. } => {
                 let ledger = &replica.ledger;
-                let unexplained = self.unfinished.iter().find(|job| {
-                    ledger.is_live(**job) && ledger.why_waiting(**job, &replica.tables).is_none()
-                });
+                let unexplained = self
+                    .unfinished
+                    .iter()
+                    .find(|job| ledger.is_live(**job) && ledger.why_waiting(**job, &replica.tables).is_none());
                 if let Some(job) = unexplained {
                     return Err(format!("{site:?} cannot say why {job} has not ended"));
                 }

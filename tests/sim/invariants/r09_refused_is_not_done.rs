@@ -21,18 +21,16 @@ impl Invariant for RefusedIsNotDone {
     fn hear(&mut self, fact: &Fact<'_>) -> Result<(), String> {
         match fact {
             Fact::Answered {
-                request:
-                    ClientRequest::Submit { request, .. } | ClientRequest::Retry { request, .. },
+                request: ClientRequest::Submit { request, .. } | ClientRequest::Retry { request, .. },
                 outcome: Outcome::Refused(_) | Outcome::NotDone,
             } => {
                 self.refused.insert(request.id);
             }
             Fact::Committed(committed) => {
-                self.submitted
-                    .extend(committed.events().filter_map(|event| match event {
-                        Event::JobSubmitted(job) => Some(*job),
-                        _ => None,
-                    }));
+                self.submitted.extend(committed.events().filter_map(|event| match event {
+                    Event::JobSubmitted(job) => Some(*job),
+                    _ => None,
+                }));
             }
             Fact::ItIsOver { .. } => {
                 if let Some(job) = self.refused.intersection(&self.submitted).next() {

@@ -5,15 +5,8 @@ use super::super::{messages::Site, world::World};
 impl World {
     /// A new term with a leader that a majority hears; `other_than` only if it is the only one.
     pub(in super::super) fn elect(&mut self, other_than: Option<Site>) {
-        let able: Vec<Site> = self
-            .sites()
-            .filter(|site| self.is_awake(*site) && self.has_majority(*site))
-            .collect();
-        let others: Vec<Site> = able
-            .iter()
-            .copied()
-            .filter(|site| Some(*site) != other_than)
-            .collect();
+        let able: Vec<Site> = self.sites().filter(|site| self.is_awake(*site) && self.has_majority(*site)).collect();
+        let others: Vec<Site> = able.iter().copied().filter(|site| Some(*site) != other_than).collect();
         if let Some(leader) = self.dice.pick(&others).or_else(|| self.dice.pick(&able)) {
             self.crown(leader);
         }
@@ -47,11 +40,8 @@ impl World {
         if sealed.is_empty() {
             return;
         }
-        let survive = usize::try_from(
-            self.dice
-                .between(0, u64::try_from(sealed.len()).expect("few batches wait")),
-        )
-        .expect("few batches wait");
+        let survive = usize::try_from(self.dice.between(0, u64::try_from(sealed.len()).expect("few batches wait")))
+            .expect("few batches wait");
         for (nth, batch) in sealed.into_iter().enumerate() {
             if nth < survive {
                 self.census.count("batch survived its leader");

@@ -11,7 +11,6 @@ use std::{
 };
 
 use quorla_ledger::{
-    Ledger,
     codec::encode_command,
     command::{COMMAND_VERSION, Command, RegisterNode},
     ids::{BootId, Fence, NodeKey},
@@ -253,10 +252,8 @@ impl AgentState {
                 self.holdings.registered(boot, node, epoch, self.arguments.replica.boot_time())
             }
             Ok(Reply::Refused(Refusal::EpochIsStale)) => {
-                let AgentArguments { replica, settings, .. } = &self.arguments;
-                let known = |ledger: &Ledger| ledger.node_by_key(&settings.key).map(|node| node.record().boot);
-                let latest = inspect(replica.as_ref(), known).unwrap_or(BootId(0));
-                self.holdings.registration_is_stale(boot, latest, replica.boot_time())
+                let now = self.arguments.replica.boot_time();
+                self.holdings.registration_is_stale(boot, self.latest_boot().unwrap_or(boot), now)
             }
             Ok(Reply::Refused(Refusal::NodeNameIsTaken)) => {
                 tracing::error!(name = %self.arguments.settings.name, "another node has this node's name");
@@ -268,6 +265,12 @@ impl AgentState {
             }
             Err(_) => Vec::new(),
         }
+    }
+
+    /// The newest boot id of this node that its own replica knows.
+    fn latest_boot(&self) -> Option<BootId> {
+        let key = self.arguments.settings.key;
+        inspect(&*self.arguments.replica, |ledger| ledger.node_by_key(&key).map(|node| node.record().boot))
     }
 
     fn perform(&mut self, myself: &ActorRef<AgentMessage>, outputs: Vec<Output>) {

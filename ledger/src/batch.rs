@@ -35,13 +35,15 @@ impl BatchBuilder {
     /// Adds the bytes of one encoded command.
     ///
     /// # Panics
-    /// Where the batch would have more commands than [`BATCH_COMMANDS_MAX`]: the proposer seals it before.
+    /// Where the batch would have more commands than [`BATCH_COMMANDS_MAX`] or bytes than [`BATCH_BYTES_MAX`]: the
+    /// proposer seals it before. No replica could parse it once it was in the log.
     pub fn push(&mut self, command: &[u8]) {
         assert!(self.commands < BATCH_COMMANDS_MAX, "the proposer seals a full batch");
         let length = u32::try_from(command.len()).expect("commands are bounded far below 4 GiB");
         self.bytes.extend_from_slice(&length.to_le_bytes());
         self.bytes.extend_from_slice(command);
         self.commands += 1;
+        assert!(self.bytes.len() - HEADER_BYTES <= BATCH_BYTES_MAX, "the proposer refuses a command too large");
     }
 
     /// How many commands it has.
@@ -161,6 +163,19 @@ mod tests {
         for len in (0..HEADER_BYTES).chain(HEADER_BYTES + 1..payload.len()) {
             assert_eq!(Batch::parse(&payload[..len]).map(|_| ()), Err(BatchError::Truncated), "at {len}");
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "a command too large")]
+    fn a_batch_that_nobody_could_parse_is_not_built() {
+        BatchBuilder::default().push(&vec![0; BATCH_BYTES_MAX]);
+    }
+
+    #[test]
+    fn the_largest_batch_can_be_parsed() {
+        let mut builder = BatchBuilder::default();
+        builder.push(&vec![0; BATCH_BYTES_MAX - LENGTH_BYTES]);
+        assert_eq!(Batch::parse(&builder.seal(Millis(0))).map(|batch| batch.commands().count()), Ok(1));
     }
 
     #[test]

@@ -22,8 +22,7 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
 
 /// Encodes a command with its version byte in front.
 pub fn encode_command(command: &Command) -> Vec<u8> {
-    let start = vec![COMMAND_VERSION];
-    let mut bytes = start;
+    let mut bytes = vec![COMMAND_VERSION];
     bytes.extend_from_slice(&encode(command));
     bytes
 }

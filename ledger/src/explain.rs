@@ -32,9 +32,11 @@ impl Ledger {
     #[must_use]
     pub fn why_waiting(&self, job: JobId, records: &impl Records) -> Option<Waiting> {
         let hot = self.hot.jobs.get(&job)?;
-        match hot.stage {
-            Stage::Placed { placed, stopping: None } => Some(Waiting::Attempt(placed)),
-            Stage::Placed { placed, stopping: Some(cause) } => Some(Waiting::Stop(placed, cause)),
+        match &hot.stage {
+            Stage::Placed(hold) => Some(match hold.stopping {
+                None => Waiting::Attempt(hold.placed),
+                Some(cause) => Waiting::Stop(hold.placed, cause),
+            }),
             Stage::Pausing => {
                 let bytes = records.read(&tables::live(job))?;
                 let Some(Stored::V1(JobRecord { state, .. })) = crate::codec::decode(&bytes) else {

@@ -1,6 +1,6 @@
 //! The hot state: an index over the live tables, and nothing else (R5).
 //!
-//! Every value here is derived from one record by [`Hot::index_job`] or [`Hot::put_node`], so that a rebuild from the
+//! Every value here is derived from one record by [`Hot::index_job`] or [`Nodes::put`], so that a rebuild from the
 //! tables is equal by construction. No cost here grows with the number of queued or ended jobs, beyond a tree's depth.
 
 pub(crate) mod demands;
@@ -46,15 +46,20 @@ pub(crate) struct HotJob {
     reserved: Option<NodeId>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// Delayed or backing off.
     Pausing,
     Queued,
-    Placed {
-        placed: Placed,
-        stopping: Option<StopCause>,
-    },
+    /// Boxed, so that those that wait, which may be very many, are small.
+    Placed(Box<Hold>),
+}
+
+/// What a running or stopping job holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hold {
+    pub(crate) placed: Placed,
+    pub(crate) stopping: Option<StopCause>,
 }
 
 impl Hot {
@@ -63,11 +68,11 @@ impl Hot {
         let demand = self.demands.intern(&record.demand);
         let rank = Rank::of(record);
         let stage = Stage::of(&record.state);
-        match stage {
+        match &stage {
             Stage::Queued => self.queue.insert(rank, record.id, &demand),
-            Stage::Placed { placed, stopping } => {
-                let held = self.holds_place(stopping).then_some(&demand.resources);
-                self.nodes.take(&placed, record.id, stopping, held);
+            Stage::Placed(hold) => {
+                let share = self.holds_place(hold.stopping).then_some(&demand.resources);
+                self.nodes.take(&hold.placed, record.id, hold.stopping, share);
             }
             Stage::Pausing => {}
         }
@@ -88,9 +93,9 @@ impl Hot {
         };
         match job.stage {
             Stage::Queued => self.queue.remove(job.rank, &job.demand),
-            Stage::Placed { placed, stopping } => {
-                let held = self.holds_place(stopping).then_some(&job.demand.resources);
-                self.nodes.give_back(&placed, held);
+            Stage::Placed(hold) => {
+                let share = self.holds_place(hold.stopping).then_some(&job.demand.resources);
+                self.nodes.give_back(&hold.placed, share);
             }
             Stage::Pausing => {}
         }
@@ -110,11 +115,12 @@ impl Hot {
 }
 
 impl Stage {
-    const fn of(state: &JobState) -> Self {
+    fn of(state: &JobState) -> Self {
+        let hold = |placed: &Placed, stopping| Self::Placed(Box::new(Hold { placed: *placed, stopping }));
         match state {
             JobState::Queued { .. } => Self::Queued,
-            JobState::Running(placed) => Self::Placed { placed: *placed, stopping: None },
-            JobState::Stopping { placed, cause, .. } => Self::Placed { placed: *placed, stopping: Some(*cause) },
+            JobState::Running(placed) => hold(placed, None),
+            JobState::Stopping { placed, cause, .. } => hold(placed, Some(*cause)),
             _ => Self::Pausing,
         }
     }

@@ -29,6 +29,8 @@ pub enum Limit {
     Constraints,
     /// Values in one `in` constraint.
     ConstraintValues,
+    /// Bytes of all labels and values in the constraints.
+    ConstraintBytes,
     /// Priority, 0 to this.
     Priority,
     /// Slots that one job may ask for.
@@ -59,7 +61,7 @@ impl Limit {
             Self::Arguments => 1_024,
             Self::ArgumentBytes | Self::EnvBytes => 256 * 1_024,
             Self::EnvVars => 256,
-            Self::PathBytes => 4_096,
+            Self::PathBytes | Self::ConstraintBytes => 4_096,
             Self::StdinBytes => 1_024 * 1_024,
             Self::Labels => 32,
             Self::LabelBytes | Self::ReasonBytes => 256,

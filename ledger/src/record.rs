@@ -64,7 +64,7 @@ pub struct JobRecord {
     pub reserved: Option<NodeId>,
     /// What was said when it was cancelled.
     pub cancel_reason: Option<String>,
-    /// Bytes of its specification and tails, for retention.
+    /// Bytes of its specification and tails, for retention, this record apart.
     pub kept_bytes: Bytes,
 }
 

@@ -89,9 +89,9 @@ pub enum Refusal {
     CommandIsUndecodable,
     /// The cluster was founded before.
     ClusterIsFounded,
-    /// This entry admitted another storage: Raft ids are indices, one entry gives one. To be proposed again.
+    /// This entry's index is another storage's Raft id: one entry gives one. To be proposed again.
     EntryAdmittedAnother,
-    /// Another node admitted this storage.
+    /// This storage was admitted before, and not like this.
     StorageIsTaken,
     /// Too many storages were ever admitted.
     StoragesAreExhausted,
@@ -112,8 +112,6 @@ pub enum Refusal {
         /// The request that has it.
         first: JobId,
     },
-    /// A job with this id exists, and this request did not make it.
-    JobExists,
     /// There is no such job.
     JobIsUnknown,
     /// It has ended.
@@ -122,8 +120,6 @@ pub enum Refusal {
     JobIsLive,
     /// It does not wait in the queue.
     JobIsNotQueued,
-    /// Its specification is kept no longer.
-    SpecIsGone,
     /// Too many live jobs ([`crate::limits::LIVE_JOBS_MAX`]).
     LedgerIsFull,
     /// Too many different demands among queued jobs ([`crate::limits::DEMANDS_MAX`]).

@@ -1,7 +1,10 @@
 //! Queued jobs get a place: `Assign`, the fast path and the refill end here.
 
 use crate::{
-    apply::{Outcome, transaction::Transaction},
+    apply::{
+        Outcome,
+        transaction::{Transaction, len},
+    },
     command::Assign,
     event::Event,
     hot::queue::Head,
@@ -65,7 +68,11 @@ impl<R: Records> Transaction<'_, R> {
     fn forget_first_attempt(&mut self, record: &mut JobRecord) {
         if record.attempts.len() > ATTEMPTS_KEPT_MAX {
             let first = record.attempts.remove(0);
-            self.delete(tables::tails(record.id, first.placed.fence));
+            let tails = tables::tails(record.id, first.placed.fence);
+            if let Some(bytes) = self.read_bytes(&tails) {
+                record.kept_bytes.0 -= len(&bytes).0;
+                self.delete(tails);
+            }
         }
     }
 

@@ -36,12 +36,12 @@ impl<R: Records> Transaction<'_, R> {
         if placed.fence != fence && !self.hot().defect.is(Defect::FenceCheckOff) {
             return record.recorded(fence);
         }
+        let end = end.bounded();
         self.keep_tails(&mut record, placed.fence, tails);
-        let stopped = record.stop_cause();
-        let course = Course::Ended { at: self.now(), end: end.bounded(), stopped };
-        record.close_attempt(course);
+        let (at, stopped, exit) = (self.now(), record.stop_cause(), end.exit.clone());
+        record.close_attempt(Course::Ended { at, end, stopped });
         self.happen(Event::AttemptEnded { job, fence });
-        self.follow(record, end.exit);
+        self.follow(record, exit);
         let next = refill.then(|| self.refill(placed.node)).flatten();
         Ok(Reply::AttemptEnded { next })
     }
@@ -169,13 +169,12 @@ impl crate::spec::RetryPolicy {
 }
 
 impl AttemptEnd {
-    fn bounded(&self) -> Self {
-        let mut end = self.clone();
-        if let Exit::NotStarted { message, .. } = &mut end.exit {
-            let cut = message.floor_char_boundary(START_MESSAGE_BYTES_MAX);
-            message.truncate(cut);
+    /// What agents report is cut to its bounds, never refused: the place must become free.
+    fn bounded(mut self) -> Self {
+        if let Exit::NotStarted { message, .. } = &mut self.exit {
+            message.truncate(message.floor_char_boundary(START_MESSAGE_BYTES_MAX));
         }
-        end
+        self
     }
 }
 
@@ -185,7 +184,8 @@ impl Tail {
         let max = usize::try_from(crate::limits::Limit::OutputTailBytes.max()).expect("a tail fits memory");
         let over = self.bytes.len().saturating_sub(max);
         self.bytes.drain(..over);
-        self.dropped = Bytes(self.dropped.0 + u64::try_from(over).expect("a length fits 64 bits"));
+        let over = u64::try_from(over).expect("a length fits 64 bits");
+        self.dropped = Bytes(self.dropped.0.saturating_add(over));
         self
     }
 }

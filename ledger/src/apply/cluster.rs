@@ -11,7 +11,7 @@ use crate::{
     tables::{self, CLUSTER},
 };
 
-/// The founding storage's Raft id, by definition (R1). No index repeats it: entry 1 is the first leader's blank one.
+/// The founding storage's Raft id, by definition (R1).
 pub(crate) const FOUNDING: RaftId = RaftId(1);
 
 impl<R: Records> Transaction<'_, R> {
@@ -20,6 +20,9 @@ impl<R: Records> Transaction<'_, R> {
             return Err(Refusal::ClusterIsFounded);
         }
         let FoundCluster { cluster, ca_certificate, node, storage } = founding;
+        if self.exists(&tables::storage(storage)) {
+            return Err(Refusal::StorageIsTaken);
+        }
         let founded_at = self.now();
         self.put(CLUSTER.to_vec(), ClusterRecord { cluster, ca_certificate, founded_at });
         self.put(tables::storage(storage), StorageRecord { storage, node, raft: FOUNDING });
@@ -33,13 +36,14 @@ impl<R: Records> Transaction<'_, R> {
             let same = known.node == admission.node;
             return if same { Ok(Reply::StorageAdmitted(known.raft)) } else { Err(Refusal::StorageIsTaken) };
         }
-        if self.admitted_storage {
+        let raft = RaftId(self.meta().index);
+        // R1: ids are never reused, and the founding one is taken.
+        if self.admitted_storage || raft <= FOUNDING {
             return Err(Refusal::EntryAdmittedAnother);
         }
         if self.meta().storages >= STORAGES_MAX {
             return Err(Refusal::StoragesAreExhausted);
         }
-        let raft = RaftId(self.meta().index);
         let AdmitStorage { node, storage } = *admission;
         self.put(key, StorageRecord { storage, node, raft });
         self.meta().storages += 1;

@@ -41,10 +41,14 @@ impl<R: Records> Transaction<'_, R> {
         if !requests.is_sorted_by(|one, next| one < next) || !(too_old || too_many) {
             return Err(Refusal::ExpiryIsStale);
         }
-        let forgotten = requests.iter().filter(|request| self.forget_request(**request)).count();
+        let records: Option<Vec<RequestRecord>> =
+            requests.iter().map(|request| self.read(&tables::request(*request))).collect();
+        for (request, record) in requests.iter().zip(records.ok_or(Refusal::ExpiryIsStale)?) {
+            self.forget_request(*request, &record);
+        }
         let meta = self.meta();
         meta.request_horizon = meta.request_horizon.max(Some(last));
-        Ok(expired(forgotten))
+        Ok(expired(requests.len()))
     }
 
     pub(crate) fn expire_events(&mut self, pages: &[u64]) -> Outcome {
@@ -69,6 +73,7 @@ impl<R: Records> Transaction<'_, R> {
     fn forget_job(&mut self, record: &JobRecord) {
         let job = record.id;
         let at = record.state.ended_at().expect("an ended job's record says when");
+        let bytes = len(&codec::encode(&Stored::V1(record)));
         self.delete(tables::ended(job));
         self.delete(tables::ended_at(at, job));
         self.delete(tables::spec(job));
@@ -78,20 +83,15 @@ impl<R: Records> Transaction<'_, R> {
         }
         let meta = self.meta();
         meta.ended_jobs -= 1;
-        meta.ended_bytes.0 -= record.kept_bytes.0;
+        meta.ended_bytes.0 -= bytes.0 + record.kept_bytes.0;
     }
 
-    fn forget_request(&mut self, request: JobId) -> bool {
-        let key = tables::request(request);
-        let Some(record) = self.read::<RequestRecord>(&key) else {
-            return false;
-        };
-        self.delete(key);
-        if let Some(digest) = record.key {
-            self.delete(tables::idempotency_key(&digest));
+    fn forget_request(&mut self, request: JobId, record: &RequestRecord) {
+        self.delete(tables::request(request));
+        if let Some(digest) = &record.key {
+            self.delete(tables::idempotency_key(digest));
         }
         self.meta().requests -= 1;
-        true
     }
 }
 

@@ -42,8 +42,8 @@ impl<R: Records> Transaction<'_, R> {
         if self.hot().jobs.contains_key(&job) {
             return Err(Refusal::JobIsLive);
         }
-        self.ended_job(job).ok_or(Refusal::JobIsUnknown)?;
-        let mut spec: JobSpec = self.read(&tables::spec(job)).ok_or(Refusal::SpecIsGone)?;
+        // A specification is kept exactly as long as its job, which is not live.
+        let mut spec: JobSpec = self.read(&tables::spec(job)).ok_or(Refusal::JobIsUnknown)?;
         spec.not_before = None;
         let bytes = codec::encode(&Stored::V1(&spec));
         self.accept(request, digest, &spec, bytes, seed, Some(job))
@@ -51,7 +51,7 @@ impl<R: Records> Transaction<'_, R> {
 
     pub(crate) fn cancel(&mut self, request: &Request, job: JobId, reason: Option<String>) -> Outcome {
         check_reason(reason.as_deref())?;
-        let digest = request::digest("cancel", &job.0.to_be_bytes());
+        let digest = request::digest("cancel", &codec::encode(&(job, &reason)));
         if let Seen::Before(reply) = self.admit(request, &digest)? {
             return Ok(reply);
         }
@@ -65,11 +65,12 @@ impl<R: Records> Transaction<'_, R> {
         Ok(Reply::Cancelled)
     }
 
-    /// Ends a waiting job, or has the attempt of a running one stopped. One that stops already keeps its first cause.
+    /// Ends a waiting job, or has the attempt of a running one stopped. One that stops already keeps its first cause,
+    /// unless only its attempt was to end with that.
     pub(crate) fn call_off(&mut self, mut record: JobRecord, cause: StopCause) {
         let since = self.now();
         match record.state {
-            JobState::Running(placed) => {
+            JobState::Running(placed) | JobState::Stopping { placed, cause: StopCause::AttemptTimeout, .. } => {
                 record.state = JobState::Stopping { placed, cause, since };
                 self.happen(Event::AttemptStopping { job: record.id, fence: placed.fence, cause });
             }
@@ -105,9 +106,9 @@ impl<R: Records> Transaction<'_, R> {
     }
 
     fn check_room(&self, job: JobId, spec: &JobSpec) -> Result<(), Refusal> {
-        if self.hot().jobs.contains_key(&job) || self.exists(&tables::ended(job)) {
-            return Err(Refusal::JobExists);
-        }
+        assert!(!self.hot().jobs.contains_key(&job), "R10: an id is remembered, or beyond the horizon");
+        let delay = spec.not_before.map_or(Millis(0), |until| until.since(self.now()));
+        within(Limit::SpanMs, delay.0).map_err(Refusal::SpecIsInvalid)?;
         if self.hot().jobs.len() >= LIVE_JOBS_MAX {
             return Err(Refusal::LedgerIsFull);
         }

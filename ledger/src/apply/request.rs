@@ -4,7 +4,7 @@
 use crate::{
     apply::transaction::Transaction,
     command::Request,
-    ids::{JobId, Principal},
+    ids::JobId,
     ledger::Records,
     limits::{DEDUP_WINDOW, Limit, REQUEST_AHEAD_MAX},
     record::RequestRecord,
@@ -28,12 +28,12 @@ impl<R: Records> Transaction<'_, R> {
     pub(crate) fn admit(&self, request: &Request, digest: &Digest) -> Result<Seen, Refusal> {
         check_key(request)?;
         self.check_age(request.id)?;
-        let by_key = request.key.as_ref().and_then(|key| self.request_under(&request.principal, key));
-        let Some(first) = by_key.or_else(|| self.exists(&tables::request(request.id)).then_some(request.id)) else {
+        let key = stored_key(request);
+        let Some((first, record)) = self.by_id(request.id).or_else(|| self.by_key(key.as_ref()?)) else {
             return Ok(Seen::Never);
         };
-        let record: RequestRecord = self.read(&tables::request(first)).expect("a key is forgotten with its request");
-        if record.principal != request.principal || record.digest != *digest {
+        // I2: one id is one request, its key included, so that no key ever names two jobs.
+        if record.principal != request.principal || record.digest != *digest || record.key != key {
             return Err(Refusal::KeyConflicts { first });
         }
         Ok(Seen::Before(record.reply))
@@ -41,7 +41,7 @@ impl<R: Records> Transaction<'_, R> {
 
     /// Remembers what a new request was answered.
     pub(crate) fn remember(&mut self, request: &Request, digest: Digest, reply: &Reply) {
-        let key = request.key.as_ref().map(|key| key_digest(&request.principal, key));
+        let key = stored_key(request);
         if let Some(key) = &key {
             self.put(tables::idempotency_key(key), request.id);
         }
@@ -50,8 +50,13 @@ impl<R: Records> Transaction<'_, R> {
         self.meta().requests += 1;
     }
 
-    fn request_under(&self, principal: &Principal, key: &str) -> Option<JobId> {
-        self.read(&tables::idempotency_key(&key_digest(principal, key)))
+    fn by_id(&self, id: JobId) -> Option<(JobId, RequestRecord)> {
+        Some((id, self.read(&tables::request(id))?))
+    }
+
+    fn by_key(&self, key: &Digest) -> Option<(JobId, RequestRecord)> {
+        let first = self.read(&tables::idempotency_key(key))?;
+        Some(self.by_id(first).expect("R10: a key is forgotten with its request"))
     }
 
     fn check_age(&self, id: JobId) -> Result<(), Refusal> {
@@ -85,11 +90,13 @@ pub(crate) fn digest(verb: &str, canonical: &[u8]) -> Digest {
     short(&hasher)
 }
 
-fn key_digest(principal: &Principal, key: &str) -> Digest {
+/// Under what a request's key is stored: keys are each principal's own.
+fn stored_key(request: &Request) -> Option<Digest> {
+    let key = request.key.as_ref()?;
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&principal.0);
+    hasher.update(&request.principal.0);
     hasher.update(key.as_bytes());
-    short(&hasher)
+    Some(short(&hasher))
 }
 
 fn short(hasher: &blake3::Hasher) -> Digest {

@@ -75,7 +75,7 @@ impl JobRecord {
     }
 
     /// This job as one that wants a place.
-    pub(crate) const fn wish(&self) -> Wish<'_> {
+    pub(crate) fn wish(&self) -> Wish<'_> {
         Wish { job: self.id, rank: Rank::of(self), demand: &self.demand }
     }
 

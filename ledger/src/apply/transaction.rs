@@ -17,7 +17,7 @@ use crate::{
     units::{Bytes, Millis},
 };
 
-/// What every key of an ended job holds where the key says it all.
+/// The value where the key says it all.
 const PRESENT: Vec<u8> = Vec::new();
 /// Domain of the chain's digests.
 const CHAIN_CONTEXT: &str = "quorla ledger chain v1";
@@ -95,7 +95,7 @@ impl<'l, R: Records> Transaction<'l, R> {
         Some(record)
     }
 
-    fn read_bytes(&self, key: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn read_bytes(&self, key: &[u8]) -> Option<Vec<u8>> {
         self.changes.get(key).map_or_else(|| self.records.read(key), Clone::clone)
     }
 
@@ -134,21 +134,18 @@ impl<'l, R: Records> Transaction<'l, R> {
 
     /// Stores a job where its state puts it and keeps the hot state equal to the tables.
     pub(crate) fn save_job(&mut self, record: &JobRecord) {
-        let was_live = self.hot().jobs.contains_key(&record.id);
         self.ledger.hot.unindex_job(record.id);
         let Some(at) = record.state.ended_at() else {
             self.put(tables::live(record.id), record);
             self.ledger.hot.index_job(record);
             return;
         };
-        if was_live {
-            self.delete(tables::live(record.id));
-        }
-        self.put(tables::ended(record.id), record);
+        self.delete(tables::live(record.id));
+        let bytes = self.put(tables::ended(record.id), record);
         self.put_key(tables::ended_at(at, record.id));
         let meta = self.meta();
         meta.ended_jobs += 1;
-        meta.ended_bytes.0 += record.kept_bytes.0;
+        meta.ended_bytes.0 += bytes.0 + record.kept_bytes.0;
         self.happen(Event::JobEnded(record.id));
     }
 

@@ -7,18 +7,16 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{ids::JobId, record::JobRecord, spec::Demand};
 
-/// Position among all jobs: smaller goes first.
+/// Position among all jobs, smaller goes first: 255 less the priority (8 bits), then age (56 bits), given at submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Rank {
-    /// 255 - priority.
-    reverse_priority: u8,
-    /// Age: given once, at submission.
-    order: u64,
-}
+pub(crate) struct Rank(u64);
 
 impl Rank {
-    pub(crate) const fn of(record: &JobRecord) -> Self {
-        Self { reverse_priority: u8::MAX - record.priority, order: record.order }
+    const ORDER_BITS: u32 = 56;
+
+    pub(crate) fn of(record: &JobRecord) -> Self {
+        assert!(record.order >> Self::ORDER_BITS == 0, "an order of submission fits 56 bits");
+        Self((u64::from(u8::MAX - record.priority) << Self::ORDER_BITS) | record.order)
     }
 }
 

@@ -97,7 +97,9 @@ impl JobSpec {
         }
         within(Limit::Slots, u64::from(self.demand.resources.slots))?;
         within(Limit::Constraints, len(self.demand.constraints.len()))?;
-        self.demand.constraints.iter().try_for_each(constraint)
+        self.demand.constraints.iter().try_for_each(constraint)?;
+        // Different demands stay in memory, up to `DEMANDS_MAX` of them.
+        within(Limit::ConstraintBytes, self.demand.constraints.iter().map(constraint_bytes).sum())
     }
 
     fn check_retry(&self) -> Checked {
@@ -159,13 +161,21 @@ pub const fn within(limit: Limit, actual: u64) -> Checked {
 fn constraint(constraint: &Constraint) -> Checked {
     key(&constraint.label)?;
     within(Limit::LabelBytes, len(constraint.label.len()))?;
-    let values = match &constraint.test {
+    let values = values(constraint);
+    within(Limit::ConstraintValues, len(values.len()))?;
+    values.iter().try_for_each(|value| within(Limit::LabelBytes, len(value.len())))
+}
+
+fn constraint_bytes(constraint: &Constraint) -> u64 {
+    len(constraint.label.len()) + values(constraint).iter().map(|value| len(value.len())).sum::<u64>()
+}
+
+fn values(constraint: &Constraint) -> &[String] {
+    match &constraint.test {
         LabelTest::Is(value) | LabelTest::IsNot(value) => std::slice::from_ref(value),
         LabelTest::In(values) => values,
         LabelTest::Exists => &[],
-    };
-    within(Limit::ConstraintValues, len(values.len()))?;
-    values.iter().try_for_each(|value| within(Limit::LabelBytes, len(value.len())))
+    }
 }
 
 fn key(key: &str) -> Checked {

@@ -49,11 +49,9 @@ fn explain(refusal: &Refusal) -> (ErrorCode, String) {
             ErrorCode::IdempotencyConflict,
             format!("the id or idempotency key was used for another request, {}", JobId::from_u128(first.0)),
         ),
-        Refusal::JobExists => (ErrorCode::IdempotencyConflict, "a job with this id exists".into()),
         Refusal::JobIsUnknown => (ErrorCode::NotFound, "there is no such job".into()),
         Refusal::JobHasEnded(state) => (ErrorCode::JobHasEnded, format!("the job has {}", past(state))),
         Refusal::JobIsLive => (ErrorCode::JobHasNotEnded, "the job has not ended".into()),
-        Refusal::SpecIsGone => (ErrorCode::NotFound, "the job's specification is kept no longer".into()),
         Refusal::LedgerIsFull => {
             (ErrorCode::Overloaded, format!("{LIVE_JOBS_MAX} jobs have not ended, which is the most there may be"))
         }
@@ -99,6 +97,7 @@ const fn named(limit: Limit) -> &'static str {
         Limit::LabelBytes => "the length of a label in bytes",
         Limit::Constraints => "the number of constraints",
         Limit::ConstraintValues => "the number of values in a constraint",
+        Limit::ConstraintBytes => "the size of the constraints in bytes",
         Limit::Priority => "the priority",
         Limit::Slots => "the number of slots",
         Limit::Attempts => "the number of attempts",
@@ -114,12 +113,12 @@ const fn named(limit: Limit) -> &'static str {
 
 const fn hint(refusal: &Refusal) -> Option<&'static str> {
     match refusal {
-        Refusal::KeyConflicts { .. } | Refusal::JobExists => Some("Use another key, or submit the very same job."),
+        Refusal::KeyConflicts { .. } => Some("Use another key, or submit the very same job."),
         Refusal::SubmitIsTooOld { .. } => Some("Look whether the job was accepted, then submit it anew."),
         Refusal::RequestIsFromFuture { .. } => Some("Set the clock of this machine."),
         Refusal::JobHasEnded(_) => Some("`quorla job info` shows how; `quorla job retry` submits it again."),
         Refusal::JobIsLive => Some("Cancel it first, or wait for its end."),
-        Refusal::JobIsUnknown | Refusal::SpecIsGone => Some("`quorla job list` shows the jobs that are kept."),
+        Refusal::JobIsUnknown => Some("`quorla job list` shows the jobs that are kept."),
         Refusal::LedgerIsFull => Some("Wait until jobs have ended."),
         Refusal::DiskIsLow => Some("Free space on the node's disk."),
         Refusal::DemandsAreExhausted => Some("Let jobs share their resources and constraints."),

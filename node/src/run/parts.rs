@@ -112,12 +112,6 @@ pub(super) async fn process_agent(config: &Config, warden: WardenCommand) -> Res
     Ok(Arc::new(agent.map_err(|error| NodeError::Actors { reason: error.to_string() })?))
 }
 
-/// The time, then random bits: of two lives of a node the later one has the larger id, as the ledger wants it.
-fn draw_boot_id() -> BootId {
-    let random: u64 = rand::random();
-    BootId((u128::from(SystemClock.wall_ms()) << 64) | u128::from(random))
-}
-
 /// What jobs may reserve here: as configured, or as the machine has it.
 fn capacity(config: &Config) -> Resources {
     let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX));

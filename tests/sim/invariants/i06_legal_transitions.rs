@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use quorla_ledger::{
     event::Event,
     ids::JobId,
+    outcome::StopCause,
     record::{JobRecord, JobState},
 };
 
@@ -23,7 +24,7 @@ enum Stage {
     Accepted,
     Queued,
     Running,
-    Stopping,
+    Stopping(StopCause),
     /// Its attempt is over; what follows is said in the same entry.
     Between,
     BackingOff,
@@ -40,7 +41,10 @@ impl Invariant for LegalTransitions {
             return Ok(());
         };
         self.follow(committed)?;
-        committed.jobs.iter().try_for_each(|record| self.compare(record))
+        committed
+            .jobs
+            .iter()
+            .try_for_each(|record| self.compare(record))
     }
 }
 
@@ -49,7 +53,8 @@ impl LegalTransitions {
         for event in committed.events() {
             let Some(job) = job_of(event) else { continue };
             let before = self.jobs.get(&job).copied();
-            let after = step(before, event).ok_or_else(|| format!("{job} was {before:?}, and then {event:?}"))?;
+            let after = step(before, event)
+                .ok_or_else(|| format!("{job} was {before:?}, and then {event:?}"))?;
             self.jobs.insert(job, after);
         }
         Ok(())
@@ -60,7 +65,10 @@ impl LegalTransitions {
         if told == Some(stage_of(&record.state)) {
             return Ok(());
         }
-        Err(format!("{} is {:?} by its record, and {told:?} by its events", record.id, record.state))
+        Err(format!(
+            "{} is {:?} by its record, and {told:?} by its events",
+            record.id, record.state
+        ))
     }
 }
 
@@ -70,8 +78,14 @@ fn step(before: Option<Stage>, event: &Event) -> Option<Stage> {
         (None, Event::JobSubmitted(_)) => Some(Accepted),
         (Some(Accepted | Between | BackingOff), Event::JobQueued(_)) => Some(Queued),
         (Some(Accepted | Queued), Event::AttemptAssigned { .. }) => Some(Running),
-        (Some(Running), Event::AttemptStopping { .. }) => Some(Stopping),
-        (Some(Running | Stopping), Event::AttemptEnded { .. } | Event::AttemptLost { .. }) => Some(Between),
+        (Some(Running), Event::AttemptStopping { cause, .. }) => Some(Stopping(*cause)),
+        // Only its attempt was to end; somebody cancelled the job meanwhile.
+        (Some(Stopping(StopCause::AttemptTimeout)), Event::AttemptStopping { cause: StopCause::Cancel, .. }) => {
+            Some(Stopping(StopCause::Cancel))
+        }
+        (Some(Running | Stopping(_)), Event::AttemptEnded { .. } | Event::AttemptLost { .. }) => {
+            Some(Between)
+        }
         (Some(Between), Event::JobBackedOff { .. }) => Some(BackingOff),
         (Some(Queued), Event::NodeReserved { .. }) => Some(Queued),
         (Some(Accepted | Queued | Between | BackingOff), Event::JobEnded(_)) => Some(Ended),
@@ -84,7 +98,7 @@ const fn stage_of(state: &JobState) -> Stage {
         JobState::Delayed { .. } => Stage::Accepted,
         JobState::Queued { .. } => Stage::Queued,
         JobState::Running(_) => Stage::Running,
-        JobState::Stopping { .. } => Stage::Stopping,
+        JobState::Stopping { cause, .. } => Stage::Stopping(*cause),
         JobState::BackingOff { .. } => Stage::BackingOff,
         JobState::Succeeded { .. }
         | JobState::Failed { .. }

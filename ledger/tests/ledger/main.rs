@@ -1,0 +1,21 @@
+//! The ledger's tests: one binary, a module a noun. Claims about single commands, properties against a naive model, the
+//! bytes of every shipped version, and the memory that a queued job costs.
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
+
+mod attempts;
+mod build;
+mod cluster;
+mod counting;
+mod expiry;
+mod explain;
+mod golden;
+mod idempotency;
+mod limits;
+mod memory;
+mod model;
+mod nodes;
+mod placement;
+mod properties;
+mod submit;
+mod timers;
+mod world;

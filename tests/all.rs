@@ -1,7 +1,8 @@
 //! The one integration test binary of the workspace: one link instead of many, and one place to look.
 //!
 //! Each module is a kind of test, and the nextest configuration selects by these names:
-//! `tidy` reads the tree, `sim` is the deterministic simulation, `cluster` (later) starts real processes.
+//! `tidy` reads the tree, `sim` is the deterministic simulation, `cluster` starts real processes.
 
+mod cluster;
 mod sim;
 mod tidy;

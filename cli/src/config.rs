@@ -93,7 +93,7 @@ fn report(name: &str, problems: &Problems, output: &Output) -> Result<Exit, Faul
     Err(Fault::new(
         Exit::USAGE,
         "config_invalid",
-        format!("validate {name}: it has {count} problems"),
+        format!("validate {name}: it has {count} problem{}", if count == 1 { "" } else { "s" }),
     )
     .hint("The sample cluster.toml documents every key."))
 }

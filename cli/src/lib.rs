@@ -65,6 +65,10 @@ pub fn main() -> ExitCode {
 fn usage(error: &clap::Error) -> ExitCode {
     error.print().ok();
     if error.use_stderr() {
+        // Help in the place of a command that was left out is no error that a program would look up.
+        if error.kind() != clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+            Output::new(None).say("  code: usage");
+        }
         Exit::USAGE.into()
     } else {
         Exit::OK.into()

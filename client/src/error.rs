@@ -136,7 +136,7 @@ impl Error {
             Self::WaitTimedOut { .. } => "wait_timed_out",
             Self::PrefixAmbiguous { .. } => ErrorCode::PrefixAmbiguous.as_str(),
             Self::ReadJob(ReadJobError::UnknownField { .. }) => ErrorCode::UnknownField.as_str(),
-            Self::ReadJob(ReadJobError::Malformed(_)) => ErrorCode::InvalidRequest.as_str(),
+            Self::ReadJob(ReadJobError::Malformed { .. }) => ErrorCode::InvalidRequest.as_str(),
             Self::Setup(SetupError::NoProfile { .. }) => "no_profile",
             Self::Setup(_) => "setup",
             Self::ForeignReply { .. } => "foreign_reply",
@@ -156,13 +156,17 @@ impl Error {
             }
             Self::OutcomeUnknown { .. } => "Repeat it with the same idempotency key.",
             Self::Unavailable { .. } => {
-                "See whether the nodes run and see each other: quorla cluster status"
+                "See whether these addresses are right and the nodes run there; trying again may help."
             }
             Self::WaitTimedOut { .. } => "It goes on; wait again, or with a longer --timeout.",
             Self::PrefixAmbiguous { .. } => "Give more characters of the id.",
             Self::ReadJob(_) => "See the fields: quorla job submit --help",
             Self::Setup(SetupError::NoProfile { .. }) => "Start a cluster: quorla dev",
-            Self::Setup(_) | Self::ForeignReply { .. } => return None,
+            Self::Setup(SetupError::Write { .. } | SetupError::Socket(_)) => {
+                "See whether this machine has room and permits it."
+            }
+            Self::Setup(_) => "See the files that the profile and QUORLA_CA_CERT name.",
+            Self::ForeignReply { .. } => "Use the same version here as the nodes have: quorla version",
         };
         Some(hint.to_owned())
     }

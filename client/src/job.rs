@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use constraint::{Constraint, LabelRule, ParseConstraintError};
 pub use policy::{Backoff, KillSignal, Resources, RetryPolicy, Timeouts};
-pub use read::ReadJobError;
+pub use read::{Place, ReadJobError};
 
 use crate::limits::OUTPUT_TAIL_BYTES_DEFAULT;
 use crate::payload::Payload;

@@ -44,7 +44,7 @@ pub use error::{Error, SetupError};
 
 pub use ids::{JobId, ParseJobIdError, RequestId, canonical_prefix};
 pub use job::{
-    Backoff, Constraint, JobRequest, KillSignal, LabelRule, ParseConstraintError, ReadJobError,
+    Backoff, Constraint, JobRequest, KillSignal, LabelRule, ParseConstraintError, Place, ReadJobError,
     Resources, RetryPolicy, Timeouts,
 };
 pub use options::Options;

@@ -16,7 +16,7 @@ pub enum Action {
     Abort,
 }
 
-/// Every point there is, in the order in which a command meets them.
+/// Every point there is, in the order in which a command meets them; those of the actors come last.
 pub const POINTS: &[&str] = &[
     "log.append",
     "log.appended",
@@ -35,6 +35,7 @@ pub const POINTS: &[&str] = &[
     "install.switched",
     "install.opened",
     "install.done",
+    "dispatch.start",
 ];
 
 /// Fails when the point is armed and its turn has come. `scope` tells several stores of one process apart.

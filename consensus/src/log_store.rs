@@ -25,7 +25,7 @@ mod writer;
 
 use cache::Cache;
 pub(crate) use database::{LogDatabase, LogDatabaseError};
-pub(crate) use database::{is_damage, quiet as quiet_options};
+pub(crate) use database::{is_damage, quiet as quiet_options, read_all};
 pub(crate) use record::{decode_record, encode_record};
 pub(crate) use writer::Job;
 
@@ -63,6 +63,11 @@ impl LogStore {
     pub(crate) fn last_log_id(&self) -> io::Result<Option<LogId>> {
         let purged = self.database.meta::<LogId>(self.group, Meta::Purged)?;
         Ok(last_log_id(&self.database, self.group)?.or(purged))
+    }
+
+    /// Everything up to here is gone from the log: only the state has it.
+    pub(crate) fn purged(&self) -> io::Result<Option<LogId>> {
+        self.database.meta::<LogId>(self.group, Meta::Purged)
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {

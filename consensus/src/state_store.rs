@@ -123,10 +123,23 @@ impl StateStore {
         (hot.applied.map_or(0, |applied| applied.index), hot.ledger.meta().chain)
     }
 
-    /// Builds a snapshot and puts it on the shelf. Blocks. A failure discards it and is no more than that (R22).
+    /// Builds a snapshot and puts it on the shelf. Blocks. A failure discards it and is no more than that (R22), unless
+    /// it found the state itself damaged.
     pub(crate) fn build_snapshot(&self) -> Result<Arc<KeptSnapshot>, StateError> {
         let database = Arc::clone(&self.shared.hot().database);
-        self.shared.shelf.build(&database, self.shared.options.group)
+        let built = self.shared.shelf.build(&database, self.shared.options.group);
+        if let Err(error @ StateError::Rocks { is_damage: true, .. }) = &built {
+            drop(self.shared.fatal("take a snapshot of", error));
+        }
+        built
+    }
+
+    /// The newest snapshot; another one where its files turned out to be damaged. Blocks.
+    fn sound_snapshot(&self) -> Result<Option<Arc<KeptSnapshot>>, StateError> {
+        match self.shared.shelf.newest() {
+            Some(kept) if kept.is_spoilt() => self.build_snapshot().map(Some),
+            newest => Ok(newest),
+        }
     }
 
     /// Makes everything that was applied durable, so that a restart replays little. Blocks.
@@ -198,7 +211,10 @@ impl RaftStateMachine<TypeConfig> for StateStore {
     async fn get_current_snapshot(
         &mut self,
     ) -> Result<Option<openraft::alias::SnapshotOf<TypeConfig, Arc<KeptSnapshot>>>, io::Error> {
-        Ok(self.shared.shelf.newest().map(|kept| Snapshot { meta: kept.meta().clone(), snapshot: kept }))
+        let state = self.clone();
+        let found = tokio::task::spawn_blocking(move || state.sound_snapshot()).await.map_err(io::Error::other)?;
+        let found = found.map_err(|error| io::Error::other(chain(&error)))?;
+        Ok(found.map(|kept| Snapshot { meta: kept.meta().clone(), snapshot: kept }))
     }
 }
 

@@ -108,15 +108,20 @@ fn require(path: &Path, directory: &Path) -> Result<(), StartError> {
 }
 
 /// Compares a group's log with its state: a log behind what was applied is proven loss, unless an interrupted
-/// install explains it (R2).
+/// install explains it; so is a state that ends before the log begins, because a purge waits for a durable state (R2).
 pub(crate) fn check_group(
     storage: &Storage,
     log: &log_store::LogStore,
     state: &crate::state_store::StateStore,
 ) -> Result<(), StartError> {
     let last = log.last_log_id().map_err(StartError::io("read", storage.path()))?;
+    let purged = log.purged().map_err(StartError::io("read", storage.path()))?;
     let applied = state.applied_log_id();
     let installed = state.installed_log_id();
+    if applied < purged {
+        let reason = format!("the state ends at {applied:?}, but the log begins after {purged:?}");
+        return Err(StartError::LogLost { path: storage.path().to_path_buf(), reason });
+    }
     if last >= applied || (applied.is_some() && applied == installed) {
         return Ok(());
     }

@@ -1,8 +1,8 @@
 //! One node, from configuration to a running member and back: start in dependency order, stop in reverse.
 //!
-//! Start: identity, endpoint, HTTP (alive, not ready), gossip, storage (opened, founded, or admitted by a member),
-//! consensus, actors, client plane. Stop: refuse clients, drain attempts, hand leadership over, flush, close; each step
-//! has its time.
+//! Start: identity, the lock on the data directory and its log, endpoint, HTTP (alive, not ready), gossip, storage
+//! (as it was, founded, or admitted by a member), consensus, actors, client plane. Stop: refuse clients, drain
+//! attempts, hand leadership over, flush, close; each step has its time.
 
 mod error;
 mod join;
@@ -102,11 +102,13 @@ impl Node {
     /// # Errors
     /// The first step that failed.
     pub async fn start(config: Config, options: StartOptions) -> Result<Self, NodeError> {
-        let network = Network::start(&config).await?;
+        let credentials = Credentials::load(&config.transport.files)?;
+        // Before anybody hears of this node: a second one on the same directory must not speak in its name.
+        let found = open_directory(&config, &credentials).await?;
+        let network = Network::start(&config, credentials).await?;
         let listening = network.listening();
         let gate = network.readiness.require("consensus");
-        let storage = network.open_storage(&config, options.found, &gate).await?;
-        let consensus = network.join_group(&config, Arc::clone(&storage)).await?;
+        let (storage, consensus) = network.join(&config, found, options.found, &gate).await?;
         let processes = parts::process_agent(&config, options.warden).await?;
         let transport: Arc<dyn quorla_consensus::Transport> = Arc::new(network.transport.clone());
         let replica = Arc::new(ConsensusReplica::new(consensus.clone(), transport, Arc::new(SystemClock)));
@@ -194,8 +196,7 @@ impl Node {
 }
 
 impl Network {
-    async fn start(config: &Config) -> Result<Self, NodeError> {
-        let credentials = Credentials::load(&config.transport.files)?;
+    async fn start(config: &Config, credentials: Credentials) -> Result<Self, NodeError> {
         let routes = Arc::new(Routes::default());
         let endpoint = Endpoint::bind(parts::endpoint_settings(config, credentials.clone()), routes)?;
         let readiness = Readiness::default();
@@ -219,10 +220,6 @@ impl Network {
         }
     }
 
-    fn cluster(&self) -> ids::ClusterId {
-        ids::ClusterId(self.credentials.own.cluster.0)
-    }
-
     fn about(&self, config: &Config, listening: &Listening) -> About {
         About {
             cluster_id: self.credentials.own.cluster.to_string(),
@@ -233,16 +230,38 @@ impl Network {
         }
     }
 
-    /// The storage of this node, old, founding or newly admitted.
-    async fn open_storage(&self, config: &Config, found: bool, gate: &Gate) -> Result<Arc<Storage>, NodeError> {
-        let (path, cluster) = (config.node.data_dir.clone(), self.cluster());
-        let directory = match blocking(move || open::open(&path, cluster)).await? {
-            Found::Storage(storage) => return Ok(storage),
-            Found::Unknown(directory) => directory,
-        };
-        if found {
-            return Ok(blocking(move || open::found(directory, cluster)).await?);
+    /// Takes part with the storage that was found. One whose state can't be used is set aside, and the node comes back
+    /// as a new incarnation, as with a log that can't be opened (R1).
+    async fn join(
+        &self,
+        config: &Config,
+        found: Found,
+        may_found: bool,
+        gate: &Gate,
+    ) -> Result<(Arc<Storage>, Consensus), NodeError> {
+        let storage = self.storage(found, may_found, gate).await?;
+        match self.join_group(config, Arc::clone(&storage)).await {
+            Err(NodeError::Consensus(error)) if error.refuses_directory() => {
+                drop(storage);
+                let path = config.node.data_dir.clone();
+                let directory = blocking(move || open::begin_anew(&path, &error)).await?;
+                let storage = self.storage(Found::Anew(directory), false, gate).await?;
+                Ok((Arc::clone(&storage), self.join_group(config, storage).await?))
+            }
+            joined => Ok((storage, joined?)),
         }
+    }
+
+    /// The storage of this node, old, founding or newly admitted.
+    async fn storage(&self, found: Found, may_found: bool, gate: &Gate) -> Result<Arc<Storage>, NodeError> {
+        let cluster = cluster_of(&self.credentials);
+        let directory = match found {
+            Found::Storage(storage) => return Ok(storage),
+            Found::Unknown(directory) if may_found => {
+                return Ok(blocking(move || open::found(directory, cluster)).await?);
+            }
+            Found::Unknown(directory) | Found::Anew(directory) => directory,
+        };
         let storage = open::draw();
         let admission = join::ask(&self.transport, self.gossip.members(), &self.own, storage, gate).await;
         let identity = quorla_consensus::Identity { cluster, storage, raft_id: admission.raft_id };
@@ -280,7 +299,7 @@ impl Network {
     async fn found(&self, consensus: &Consensus, storage: &Storage) -> Result<(), NodeError> {
         let ca_certificate = self.credentials.ca.first().map(|der| der.to_vec()).unwrap_or_default();
         let command = Command::FoundCluster(FoundCluster {
-            cluster: self.cluster(),
+            cluster: cluster_of(&self.credentials),
             ca_certificate,
             node: ids::NodeKey(self.own.key.0),
             storage: storage.identity().storage,
@@ -288,6 +307,15 @@ impl Network {
         let founded = consensus.found(encode_command(&command)).await;
         founded.map(drop).map_err(|error| NodeError::Found { reason: error.to_string() })
     }
+}
+
+fn cluster_of(credentials: &Credentials) -> ids::ClusterId {
+    ids::ClusterId(credentials.own.cluster.0)
+}
+
+async fn open_directory(config: &Config, credentials: &Credentials) -> Result<Found, NodeError> {
+    let (path, cluster) = (config.node.data_dir.clone(), cluster_of(credentials));
+    Ok(blocking(move || open::open(&path, cluster)).await?)
 }
 
 /// Hands leadership to the voter with the most of the log, and waits until it is there.

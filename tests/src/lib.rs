@@ -1,1 +1,13 @@
-//! Quorla: tests.
+//! The harness of the tests: clusters of real processes, what may be done to them, and how to wait for what follows.
+//!
+//! Knows no claim; those are in `tests/cluster`. A call that timed out has an unknown outcome here too, never a failed one.
+
+mod binary;
+pub mod children;
+pub mod command;
+pub mod eventually;
+pub mod gate;
+pub mod load;
+pub mod relay;
+pub mod trial;
+pub mod write_ahead_log;

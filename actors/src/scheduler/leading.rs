@@ -3,9 +3,9 @@
 //! Invariant: nothing of a leadership outlives it but idempotent commands that were already proposed, and a lapse is only
 //! ever proposed in its own term (R16).
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
-use quorla_consensus::transport::Duplex;
+use quorla_consensus::{failpoints, transport::Duplex};
 use quorla_ledger::{
     codec::encode_command,
     command::Command,
@@ -246,6 +246,11 @@ impl Leading {
         let replica = Arc::clone(&self.parts.replica);
         let Some(view) = replica.view(as_of).await else { return };
         for (node, dispatched) in due {
+            // Between the commit of an assignment and the word of it: armed, the process ends or the message is lost.
+            let is_start = matches!(dispatched, Dispatched::Start(_));
+            if is_start && failpoints::check("dispatch.start", Path::new("")).is_err() {
+                continue;
+            }
             if let Some(message) = orders::message(dispatched, &*view) {
                 self.send(node, message);
             }

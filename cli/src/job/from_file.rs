@@ -41,16 +41,19 @@ fn parse(name: &str, mut reader: impl BufRead) -> Result<Vec<Line>, Fault> {
         text.clear();
         let read = read_line(&mut reader, &mut text)
             .map_err(|error| Fault::other(format!("read {name}"), error))?;
+        if text.len() > LINE_BYTES_MAX {
+            return Err(too_long(name, number));
+        }
         if read == 0 {
             break;
         }
-        match line(&text) {
+        match line(number, &text) {
             Ok(None) => {}
             Ok(Some(job)) if jobs.len() < JOBS_MAX => jobs.push(Line { number, job }),
             Ok(Some(_)) => return Err(too_many(name)),
             Err(fault) => {
                 codes.push((fault.code, fault.exit));
-                wrong.push(format!("line {number}: {}", fault.message));
+                wrong.push(fault.message);
             }
         }
     }
@@ -62,23 +65,19 @@ fn parse(name: &str, mut reader: impl BufRead) -> Result<Vec<Line>, Fault> {
 
 fn read_line(reader: &mut impl BufRead, text: &mut Vec<u8>) -> std::io::Result<usize> {
     let bound = u64::try_from(LINE_BYTES_MAX).unwrap_or(u64::MAX);
-    let read = std::io::Read::take(&mut *reader, bound + 1).read_until(b'\n', text)?;
-    if text.len() > LINE_BYTES_MAX {
-        return Err(std::io::Error::other(format!(
-            "a line exceeds {LINE_BYTES_MAX} bytes"
-        )));
-    }
-    Ok(read)
+    std::io::Read::take(&mut *reader, bound + 1).read_until(b'\n', text)
 }
 
 /// Blank lines are none.
-fn line(text: &[u8]) -> Result<Option<JobRequest>, Fault> {
-    let text = std::str::from_utf8(text).map_err(|_| Fault::usage("it is not UTF-8"))?;
+fn line(number: usize, text: &[u8]) -> Result<Option<JobRequest>, Fault> {
+    let not_utf8 = |_| Fault::new(Exit::USAGE, "invalid_request", format!("line {number}: it is not UTF-8"));
+    let text = std::str::from_utf8(text).map_err(not_utf8)?;
     if text.trim().is_empty() {
         return Ok(None);
     }
-    let job = JobRequest::from_json(text).map_err(quorla_client::Error::from)?;
-    job.check().map_err(quorla_client::Error::from)?;
+    let job = JobRequest::from_json_after(number - 1, text).map_err(quorla_client::Error::from)?;
+    let checked = job.check().map_err(|refusal| Fault::from(quorla_client::Error::from(refusal)));
+    checked.map_err(|fault| Fault { message: format!("line {number}: {}", fault.message), ..fault })?;
     Ok(Some(job))
 }
 
@@ -88,12 +87,18 @@ fn refuse(name: &str, code: &'static str, exit: Exit, mut wrong: Vec<String>) ->
         wrong.truncate(FAULTS_TOLD_MAX);
         wrong.push(format!("and {} more", count - FAULTS_TOLD_MAX));
     }
-    let message =
-        format!("submit the jobs of {name}: {count} lines are wrong, and nothing was submitted");
+    let lines = if count == 1 { "1 line is".to_owned() } else { format!("{count} lines are") };
+    let message = format!("submit the jobs of {name}: {lines} wrong, and nothing was submitted");
     let mut fault = Fault::new(exit, code, message)
         .hint("Each line is one JSON object: {\"command\": [\"true\"]}");
     fault.details = wrong;
     fault
+}
+
+fn too_long(name: &str, number: usize) -> Fault {
+    let message =
+        format!("submit the jobs of {name}: line {number} exceeds {LINE_BYTES_MAX} bytes, and nothing was submitted");
+    Fault::new(Exit::LIMITED, "limit_exceeded", message).hint("Each job is a line of its own.")
 }
 
 fn too_many(name: &str) -> Fault {
@@ -125,7 +130,7 @@ mod tests {
         let fault = parse("x", text.as_bytes()).unwrap_err();
         assert_eq!((fault.code, fault.exit), ("unknown_field", Exit::USAGE));
         assert!(
-            fault.details[0].starts_with("line 2: ") && fault.details[0].contains("priority"),
+            fault.details[0].contains("line 2, column ") && fault.details[0].contains("priority"),
             "{fault:?}"
         );
         assert!(fault.details[1].starts_with("line 3: "), "{fault:?}");

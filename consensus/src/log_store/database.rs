@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rocksdb::{DB, DBCompressionType, DBRecoveryMode, LogLevel, Options, WriteBufferManager};
+use rocksdb::{
+    DB, DBCompressionType, DBRecoveryMode, IteratorMode, LogLevel, Options, ReadOptions, WriteBufferManager,
+};
 
 use super::mark::{self, GroupMark, MarkFile};
 use super::writer::{Job, Writer};
@@ -19,6 +21,7 @@ use crate::types::{LogId, Vote};
 /// WAL files that are kept for reuse: in-place writes sync almost twice as fast as growing files.
 const RECYCLED_FILES: usize = 4;
 const WRITE_BUFFER_BYTES: usize = 16 << 20;
+const READ_AHEAD_BYTES: usize = 1 << 20;
 
 /// Why the log can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +113,7 @@ impl LogDatabase {
         let marks = MarkFile::open(path).map_err(mark_error)?;
         let rocks_path = path.join("rocks");
         let rocks = DB::open(&options(buffers), &rocks_path).map_err(|error| open_error(path, &error))?;
+        read_all(&rocks).map_err(|error| open_error(path, &error))?;
         assert_effective_options(&rocks_path)?;
         let rocks = Arc::new(rocks);
         let shared = Arc::new(Progress::default());
@@ -196,6 +200,15 @@ pub(crate) fn quiet(options: &mut Options) {
     options.set_max_log_file_size(1 << 20);
     options.set_log_level(LogLevel::Warn);
     options.set_stats_dump_period_sec(0);
+}
+
+/// Reads every block, so that its checksum is checked: opening a database looks at a few of them only, and what is
+/// damaged must be known before it is relied on (R2).
+pub(crate) fn read_all(rocks: &DB) -> Result<(), rocksdb::Error> {
+    let mut options = ReadOptions::default();
+    options.fill_cache(false);
+    options.set_readahead_size(READ_AHEAD_BYTES);
+    rocks.iterator_opt(IteratorMode::Start, options).try_for_each(|item| item.map(|_| ()))
 }
 
 fn open_error(path: &Path, error: &rocksdb::Error) -> LogDatabaseError {

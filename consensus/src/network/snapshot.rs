@@ -46,6 +46,8 @@ pub(crate) enum SnapshotError {
     State(#[from] StateError),
     #[error("use the snapshot's file {path}")]
     File { path: PathBuf, source: std::io::Error },
+    #[error("send a snapshot: {path} is not what its manifest says")]
+    Spoilt { path: PathBuf },
     #[error("the receiver refused the snapshot: {0}")]
     Refused(String),
     #[error("run a blocking step of a snapshot")]
@@ -80,7 +82,12 @@ pub(super) async fn send(
     let head = codec::encode(&Head { vote, manifest: snapshot.manifest().clone() })?;
     sink.send(links.envelope(peer.raft_id, Kind::SnapshotHead).seal(&head)).await?;
     for file in &snapshot.manifest().files {
-        send_file(links, peer.raft_id, sink.as_mut(), &snapshot.path().join(&file.name)).await?;
+        let sent = send_file(links, peer.raft_id, sink.as_mut(), snapshot.path(), file).await;
+        if let Err(SnapshotError::Spoilt { path }) = &sent {
+            tracing::error!(path = %path.display(), "a snapshot is damaged on this disk, another one is built");
+            snapshot.spoil();
+        }
+        sent?;
     }
     sink.send(links.envelope(peer.raft_id, Kind::SnapshotEnd).seal(&[])).await?;
     let frame = in_time(INSTALL_PATIENCE, source.recv()).await?;
@@ -92,18 +99,32 @@ pub(super) async fn send(
     }
 }
 
-async fn send_file(links: &Links, peer: u64, sink: &mut dyn FrameSink, path: &Path) -> Result<(), SnapshotError> {
-    let mut file = Some(File::open(path).map_err(file_error(path))?);
+/// Sends a file and hashes what it reads: damage on this side shows here, whatever the receiver says.
+async fn send_file(
+    links: &Links,
+    peer: u64,
+    sink: &mut dyn FrameSink,
+    directory: &Path,
+    entry: &FileEntry,
+) -> Result<(), SnapshotError> {
+    let path = &directory.join(&entry.name);
+    let spoilt = || SnapshotError::Spoilt { path: path.clone() };
+    let mut hasher = blake3::Hasher::new();
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(spoilt()),
+        opened => Some(opened.map_err(file_error(path))?),
+    };
     while let Some(open) = file.take() {
         failpoints::check("snapshot.send", path).map_err(file_error(path))?;
         let piece = tokio::task::spawn_blocking(move || read_piece(open)).await?;
         let (open, piece) = piece.map_err(file_error(path))?;
+        hasher.update(&piece);
         if !piece.is_empty() {
             in_time(PIECE_PATIENCE, sink.send(links.envelope(peer, Kind::SnapshotChunk).seal(&piece))).await?;
             file = Some(open);
         }
     }
-    Ok(())
+    if *hasher.finalize().as_bytes() == entry.hash { Ok(()) } else { Err(spoilt()) }
 }
 
 fn read_piece(mut file: File) -> std::io::Result<(File, Vec<u8>)> {

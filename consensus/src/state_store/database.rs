@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::StateOptions;
 use crate::codec::{self, CodecError};
+use crate::fatal::{Fatal, FatalSignal};
 use crate::keys::{self, GroupId};
-use crate::log_store::{is_damage, quiet_options};
+use crate::log_store::{is_damage, quiet_options, read_all};
 use crate::sealed;
 use crate::types::{LogId, StoredMembership};
 
@@ -94,6 +95,7 @@ pub(crate) struct StateDb {
     rocks: Option<DB>,
     path: PathBuf,
     current: CurrentState,
+    fatal: FatalSignal,
     doomed: AtomicBool,
 }
 
@@ -125,6 +127,12 @@ impl StateDb {
         self.rocks().flush().map_err(|error| self.rocks_error("flush", &error))
     }
 
+    /// A read failed: this node can't go on (R22). Returns what RocksDB said.
+    pub(crate) fn unreadable(&self, error: &rocksdb::Error) -> String {
+        self.fatal.report(Fatal::State { attempt: "read", reason: error.to_string() });
+        error.to_string()
+    }
+
     pub(crate) fn rocks_error(&self, attempt: &'static str, error: &rocksdb::Error) -> StateError {
         StateError::Rocks { attempt, path: self.path.clone(), reason: error.to_string(), is_damage: is_damage(error) }
     }
@@ -138,7 +146,9 @@ impl StateDb {
         snapshot: &SnapshotWithThreadMode<'_, DB>,
         group: GroupId,
     ) -> Result<Applied, StateError> {
-        let bytes = snapshot.get(keys::applied(group)).map_err(|error| self.rocks_error("read", &error))?;
+        let read = snapshot.get(keys::applied(group));
+        let bytes = read.inspect_err(|error| drop(self.unreadable(error)));
+        let bytes = bytes.map_err(|error| self.rocks_error("read", &error))?;
         Ok(bytes.map(|bytes| codec::decode(&bytes)).transpose()?.unwrap_or_default())
     }
 
@@ -213,13 +223,14 @@ fn delete_orphans(directory: &Path, in_use: u64) -> Result<(), StateError> {
 pub(crate) fn open(options: &StateOptions, current: CurrentState) -> Result<StateDb, StateError> {
     let path = generation_path(&options.directory, current.generation);
     let opened = DB::open(&rocks_options(options), &path);
-    let rocks = opened.map_err(|error| StateError::Rocks {
+    let rocks = opened.and_then(|rocks| read_all(&rocks).map(|()| rocks)).map_err(|error| StateError::Rocks {
         attempt: "open",
         path: path.clone(),
         reason: error.to_string(),
         is_damage: is_damage(&error),
     })?;
-    Ok(StateDb { rocks: Some(rocks), path, current, doomed: AtomicBool::new(false) })
+    let fatal = options.fatal.clone();
+    Ok(StateDb { rocks: Some(rocks), path, current, fatal, doomed: AtomicBool::new(false) })
 }
 
 fn rocks_options(state: &StateOptions) -> Options {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::StateError;
 use super::database::{self, Applied};
 use crate::keys::GroupId;
+use crate::log_store::{is_damage, read_all};
 use crate::types::SnapshotMeta;
 use crate::{codec, sealed};
 
@@ -113,14 +114,17 @@ fn hash_file(directory: &Path, name: String) -> Result<FileEntry, StateError> {
 
 /// The place in the log that a checkpoint really has.
 fn applied_in_checkpoint(path: &Path, group: GroupId) -> Result<Applied, StateError> {
-    let rocks_error = |reason: String| StateError::Rocks {
+    let failed = |reason: String, is_damage| StateError::Rocks {
         attempt: "read a checkpoint of",
         path: path.to_path_buf(),
         reason,
-        is_damage: true,
+        is_damage,
     };
+    let rocks_error = |error: rocksdb::Error| failed(error.to_string(), is_damage(&error));
     let mut options = Options::default();
     options.set_log_level(rocksdb::LogLevel::Fatal);
-    let rocks = DB::open_for_read_only(&options, path, false).map_err(|error| rocks_error(error.to_string()))?;
-    database::read_applied(&rocks, group).map_err(rocks_error)
+    let rocks = DB::open_for_read_only(&options, path, false).map_err(rocks_error)?;
+    // A snapshot of a damaged state would carry the damage to others: its hashes would hold.
+    read_all(&rocks).map_err(rocks_error)?;
+    database::read_applied(&rocks, group).map_err(|reason| failed(reason, true))
 }

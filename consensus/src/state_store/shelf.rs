@@ -26,6 +26,7 @@ pub struct KeptSnapshot {
     path: PathBuf,
     manifest: Manifest,
     discarded: AtomicBool,
+    spoilt: AtomicBool,
 }
 
 impl std::fmt::Debug for KeptSnapshot {
@@ -45,6 +46,15 @@ impl KeptSnapshot {
 
     pub(crate) fn meta(&self) -> &SnapshotMeta {
         &self.manifest.meta
+    }
+
+    /// Its files are no longer what the manifest says: nobody can use it.
+    pub(crate) fn spoil(&self) {
+        self.spoilt.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_spoilt(&self) -> bool {
+        self.spoilt.load(Ordering::Acquire)
     }
 
     /// Its directory goes with the last handle.
@@ -191,7 +201,7 @@ impl Shelf {
 }
 
 fn kept(path: PathBuf, manifest: Manifest) -> Arc<KeptSnapshot> {
-    Arc::new(KeptSnapshot { path, manifest, discarded: AtomicBool::new(false) })
+    Arc::new(KeptSnapshot { path, manifest, discarded: AtomicBool::new(false), spoilt: AtomicBool::new(false) })
 }
 
 /// Syncs every file of a directory, then its names.

@@ -45,7 +45,7 @@ impl View {
 
     /// One record by its ledger key.
     pub fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
-        self.snapshot.snapshot().get(keys::state(self.group, key)).map_err(ViewError::new)
+        self.snapshot.snapshot().get(keys::state(self.group, key)).map_err(|error| self.unreadable(&error))
     }
 
     /// Visits the records whose key begins with `prefix`, in key order, until told to stop.
@@ -76,6 +76,10 @@ impl View {
         })
     }
 
+    fn unreadable(&self, error: &rocksdb::Error) -> ViewError {
+        ViewError::new(self.snapshot.database().unreadable(error))
+    }
+
     fn walk(
         &self,
         prefix: &[u8],
@@ -89,7 +93,7 @@ impl View {
         options.set_readahead_size(256 << 10);
         let items = self.snapshot.snapshot().iterator_opt(IteratorMode::From(&from, direction), options);
         for item in items {
-            let (key, value) = item.map_err(ViewError::new)?;
+            let (key, value) = item.map_err(|error| self.unreadable(&error))?;
             let Some(key) = keys::ledger(self.group, &key) else {
                 // Above the last table in reverse lies nothing of ours to skip but our own records.
                 if is_reverse && key.starts_with(&self.group.0.to_be_bytes()) {

@@ -11,7 +11,7 @@ pub enum Origin {
     File {
         /// The file.
         path: PathBuf,
-        /// The line.
+        /// The line; 0 is the file as a whole.
         line: usize,
     },
     /// An environment variable.
@@ -25,6 +25,7 @@ pub enum Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::File { path, line: 0 } => write!(f, "{}", path.display()),
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
             Self::Environment(name) => write!(f, "environment {name}"),
             Self::Flag(path) => write!(f, "flag {path}"),

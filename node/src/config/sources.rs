@@ -26,7 +26,7 @@ pub(super) fn collect(sources: &Sources, problems: &mut Problems) -> Draft {
                 ProblemCode::Unreadable,
                 &Origin::File {
                     path: path.clone(),
-                    line: 1,
+                    line: 0,
                 },
                 None,
                 format!("read the configuration: {error}"),

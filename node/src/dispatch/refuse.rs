@@ -116,6 +116,7 @@ const fn hint(refusal: &Refusal) -> Option<&'static str> {
         Refusal::KeyConflicts { .. } => Some("Use another key, or submit the very same job."),
         Refusal::SubmitIsTooOld { .. } => Some("Look whether the job was accepted, then submit it anew."),
         Refusal::RequestIsFromFuture { .. } => Some("Set the clock of this machine."),
+        Refusal::JobHasEnded(_) => Some("`quorla job info` shows how; `quorla job retry` submits it again."),
         Refusal::JobIsLive => Some("Cancel it first, or wait for its end."),
         Refusal::JobIsUnknown => Some("`quorla job list` shows the jobs that are kept."),
         Refusal::LedgerIsFull => Some("Wait until jobs have ended."),

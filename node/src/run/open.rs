@@ -11,25 +11,30 @@ use crate::clock::SystemClock;
 pub(super) enum Found {
     /// A storage that knows who it is.
     Storage(Arc<Storage>),
-    /// A new incarnation, not yet admitted anywhere.
+    /// A new directory: founded, or admitted by a member.
     Unknown(DataDirectory),
+    /// The same, in the place of one that was refused: the cluster exists, so it is never founded (R25).
+    Anew(DataDirectory),
 }
 
 /// Opens the directory. One that is damaged or lost entries is moved to `<dir>.refused-<time>` and kept; the node goes
 /// on as a new incarnation by itself. Blocks.
 pub(super) fn open(path: &Path, cluster: ClusterId) -> Result<Found, StartError> {
     match try_open(path, cluster) {
-        Err(error) if error.refuses_directory() => {
-            let aside = set_aside(path, SystemClock.wall_ms())?;
-            tracing::error!(
-                reason = %error,
-                kept = %aside.display(),
-                "the data directory is refused and kept aside; this node begins anew as another incarnation"
-            );
-            try_open(path, cluster)
-        }
+        Err(error) if error.refuses_directory() => begin_anew(path, &error).map(Found::Anew),
         opened => opened,
     }
+}
+
+/// Keeps a refused directory aside, and gives an empty one in its place. Blocks.
+pub(super) fn begin_anew(path: &Path, refused: &StartError) -> Result<DataDirectory, StartError> {
+    let aside = set_aside(path, SystemClock.wall_ms())?;
+    tracing::error!(
+        reason = %refused,
+        kept = %aside.display(),
+        "the data directory is refused and kept aside; this node begins anew as another incarnation"
+    );
+    DataDirectory::open(path)
 }
 
 fn try_open(path: &Path, cluster: ClusterId) -> Result<Found, StartError> {

@@ -1,0 +1,13 @@
+//! Real node processes, killed, frozen and starved, and what holds all the same. One file for each theme.
+//!
+//! A claim is checked by what a client sees, by the processes of jobs and by the replicas' hashes; nothing here is timed.
+
+mod command_line;
+mod dispatch;
+mod freeze;
+mod jobs;
+mod kill;
+mod once;
+mod quorum;
+mod stop;
+mod storage;

@@ -1,0 +1,67 @@
+//! `quorla job run` as a person meets it: the job's output, its exit code, its input, and Ctrl-C.
+
+use std::process::{Output, Stdio};
+
+use quorla_tests::children;
+use quorla_tests::command::Shell;
+use quorla_tests::eventually::eventually;
+use quorla_tests::trial::{Trial, settings};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::AsyncWriteExt as _;
+
+#[tokio::test]
+async fn job_run_is_as_good_as_running_the_command_here() {
+    let trial = Trial::start(settings(1)).await;
+    let shell = Shell::of(&trial);
+    prints_what_the_job_prints(&shell).await;
+    exits_as_the_job_did(&shell).await;
+    pipes_its_input_to_the_job(&shell).await;
+    trial.stop().await;
+}
+
+async fn run(shell: &Shell, command: &[&str]) -> Output {
+    shell.run(&[&["job", "run", "--"], command].concat()).output().await.unwrap()
+}
+
+async fn prints_what_the_job_prints(shell: &Shell) {
+    let output = run(shell, &["sh", "-c", "echo hi; echo oh >&2"]).await;
+    assert_eq!((output.stdout.as_slice(), output.status.code()), (b"hi\n".as_slice(), Some(0)), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "oh\n");
+}
+
+async fn exits_as_the_job_did(shell: &Shell) {
+    for (script, code) in [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -KILL $$", 137)] {
+        assert_eq!(run(shell, &["sh", "-c", script]).await.status.code(), Some(code), "{script}");
+    }
+    let missing = run(shell, &["no-such-program-anywhere"]).await;
+    assert_eq!(missing.status.code(), Some(127), "{missing:?}");
+    let not_executable = run(shell, &["/etc/passwd"]).await;
+    assert_eq!(not_executable.status.code(), Some(126), "{not_executable:?}");
+}
+
+async fn pipes_its_input_to_the_job(shell: &Shell) {
+    let mut piped = shell.run(&["job", "run", "--", "wc", "-c"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut input = piped.stdin.take().unwrap();
+    input.write_all(&vec![b'x'; 100_000]).await.unwrap();
+    drop(input);
+    let output = piped.wait_with_output().await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "100000", "{output:?}");
+}
+
+#[tokio::test]
+async fn control_c_cancels_the_job_and_its_child_is_gone() {
+    let trial = Trial::start(settings(1)).await;
+    let shell = Shell::of(&trial);
+    let mark = format!("MARK={}", trial.cluster.directory().display());
+    let run = ["job", "run", "--env", &mark, "--", "sleep", "600"];
+    let waiting = shell.run(&run).spawn().unwrap();
+    let of_the_job = || children::having(std::slice::from_ref(&mark));
+    eventually("the job's child runs", async || of_the_job().first().copied()).await;
+
+    let process = waiting.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)).unwrap();
+    kill_process(process, Signal::INT).unwrap();
+    let output = waiting.wait_with_output().await.unwrap();
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    assert_eq!(of_the_job(), Vec::<u32>::new(), "a job that has ended has no child");
+    trial.stop().await;
+}

@@ -1,0 +1,90 @@
+//! Storages that were emptied or shortened: noticed, set aside, and begun anew as another incarnation (R1, R2).
+
+use std::path::{Path, PathBuf};
+
+use quorla_client::{JobRequest, NodeRole};
+use quorla_tests::eventually::eventually_holds;
+use quorla_tests::trial::{Trial, settings, with};
+use quorla_tests::write_ahead_log;
+
+/// Where the state of the one group is.
+const STATE: &str = "state/0";
+const SNAPSHOT_EVERY: &str = "QUORLA__RAFT__SNAPSHOT_EVERY";
+/// More than the log of a mebibyte keeps.
+const PAYLOAD_BYTES: usize = 256 << 10;
+
+#[tokio::test]
+async fn a_follower_with_an_emptied_directory_comes_back_by_snapshot_as_a_new_incarnation() {
+    let mut trial = Trial::start(with(settings(3), SNAPSHOT_EVERY, "1MiB")).await;
+    let follower = (trial.leader().await + 1) % 3;
+    let before = trial.view_of(follower).await.raft_id.unwrap();
+    trial.node(follower).kill().await.unwrap();
+    let mut jobs = Vec::new();
+    // So much that the log from its beginning is gone everywhere, and only a snapshot tells of it.
+    for _ in 0..16 {
+        let job = JobRequest::new(["wc", "-c"]).stdin(vec![b'x'; PAYLOAD_BYTES]);
+        jobs.push(trial.client.submit(job).await.unwrap().job_id);
+    }
+    for survivor in (0..3).filter(|position| *position != follower) {
+        let directory = trial.cluster.nodes()[survivor].data_dir.clone();
+        eventually_holds("it has a snapshot", async || count(&directory.join(STATE).join("snapshots"), "snapshot-") > 0).await;
+    }
+
+    let directory = trial.cluster.nodes()[follower].data_dir.clone();
+    std::fs::remove_dir_all(&directory).unwrap();
+    trial.cluster.restart(follower).await.unwrap();
+    came_back_anew(&trial, follower, before).await;
+    eventually_holds("an installed state replaced its first one", async || {
+        !directory.join(STATE).join("generation-1").exists() && count(&directory.join(STATE), "generation-") == 1
+    })
+    .await;
+    trial.all_have_one_result(&jobs).await;
+    trial.replicas_agree().await;
+    trial.stop().await;
+}
+
+#[tokio::test]
+async fn a_log_cut_short_by_one_record_is_noticed() {
+    let mut trial = Trial::start(settings(3)).await;
+    let jobs = trial.client.submit_many((0..20).map(|_| JobRequest::new(["true"]))).await;
+    let jobs: Vec<_> = jobs.into_iter().map(|outcome| outcome.unwrap().job_id).collect();
+    trial.all_have_one_result(&jobs).await;
+    let follower = (trial.leader().await + 1) % 3;
+    let before = trial.view_of(follower).await.raft_id.unwrap();
+    trial.node(follower).stop().await.unwrap();
+
+    let directory = trial.cluster.nodes()[follower].data_dir.clone();
+    assert_eq!(refused(&directory), Vec::<PathBuf>::new());
+    write_ahead_log::cut_last_record(&directory.join("log").join("rocks"));
+    trial.cluster.restart(follower).await.unwrap();
+    came_back_anew(&trial, follower, before).await;
+    let kept = refused(&directory);
+    assert_eq!(kept.len(), 1, "the damaged directory is kept");
+    assert!(kept[0].join("log").is_dir(), "with all that is in it");
+    trial.all_have_one_result(&jobs).await;
+    trial.replicas_agree().await;
+    trial.stop().await;
+}
+
+/// The node votes again, under an id that its former storage never had.
+async fn came_back_anew(trial: &Trial, position: usize, before: u64) {
+    eventually_holds("it votes as another incarnation", async || {
+        let view = trial.view_of(position).await;
+        matches!(view.role, NodeRole::Follower | NodeRole::Leader) && view.raft_id.is_some_and(|now| now > before)
+    })
+    .await;
+}
+
+/// Directories set aside beside this one.
+fn refused(directory: &Path) -> Vec<PathBuf> {
+    let prefix = format!("{}.refused-", directory.file_name().unwrap().to_string_lossy());
+    let beside = std::fs::read_dir(directory.parent().unwrap()).unwrap().flatten();
+    let refused = beside.filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix));
+    refused.map(|entry| entry.path()).collect()
+}
+
+/// Entries of a directory whose names begin so.
+fn count(directory: &Path, prefix: &str) -> usize {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix)).count()
+}

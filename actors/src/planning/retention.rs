@@ -102,9 +102,12 @@ impl Retention {
     }
 }
 
+/// What removing an ended job takes off the ledger's count: its record as stored, and what it says of the rest.
 fn kept_bytes(history: &dyn History, job: JobId) -> u64 {
-    let record = history.read(&tables::ended(job)).and_then(|bytes| codec::decode::<Stored<JobRecord>>(&bytes));
-    record.map_or(0, |Stored::V1(record)| record.kept_bytes.0)
+    let Some(bytes) = history.read(&tables::ended(job)) else { return 0 };
+    let record = codec::decode::<Stored<JobRecord>>(&bytes);
+    let beside = record.map_or(0, |Stored::V1(record)| record.kept_bytes.0);
+    beside + u64::try_from(bytes.len()).expect("a length fits 64 bits")
 }
 
 impl History for MemoryTables {

@@ -3,7 +3,7 @@
 use quorla_actors::holdings::KillHow;
 use quorla_ledger::{outcome::Exit, record::JobState};
 
-use crate::world::World;
+use crate::world::{SHORT_LEASE, World};
 
 #[tokio::test]
 async fn an_attempt_goes_on_through_a_change_of_leader() {
@@ -28,7 +28,7 @@ async fn an_attempt_goes_on_through_a_change_of_leader() {
 
 #[tokio::test]
 async fn a_node_that_is_cut_off_kills_its_attempts_and_they_run_elsewhere() {
-    let mut world = World::new();
+    let mut world = World::with_lease(SHORT_LEASE);
     let (one, two) = (world.node(1).await, world.node(2).await);
     world.until_up(2).await;
     let jobs = [world.submit("program"), world.submit("program")];
@@ -51,7 +51,7 @@ async fn a_node_that_is_cut_off_kills_its_attempts_and_they_run_elsewhere() {
 
 #[tokio::test]
 async fn a_leader_without_a_quorum_acknowledges_nothing() {
-    let mut world = World::new();
+    let mut world = World::with_lease(SHORT_LEASE);
     let one = world.node(1).await;
     world.until_up(1).await;
     world.submit("program");

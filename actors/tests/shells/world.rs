@@ -38,14 +38,15 @@ use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 use crate::scripted::Scripted;
 
-/// Short leases: tests wait for them, and never measure them.
-pub(crate) const LEASE: LeaseTerms = LeaseTerms { ttl: Millis(600), renewal: Millis(100), skew: Millis(100) };
+/// Short leases, for tests that wait for one to pass: long enough for a busy machine to renew them.
+pub(crate) const SHORT_LEASE: LeaseTerms = LeaseTerms { ttl: Millis(2_500), renewal: Millis(200), skew: Millis(200) };
 
 /// See the module.
 pub(crate) struct World {
     shared: Arc<Shared>,
     network: MemoryNetwork,
     pumps: JoinSet<()>,
+    lease: LeaseTerms,
     jobs: u128,
 }
 
@@ -84,6 +85,10 @@ struct Alone;
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::with_lease(LeaseTerms::default())
+    }
+
+    pub(crate) fn with_lease(lease: LeaseTerms) -> Self {
         let state = State { ledger: Ledger::founding(Defect::None), ..State::default() };
         let shared = Shared {
             state: Mutex::new(state),
@@ -91,7 +96,7 @@ impl World {
             begun: Instant::now(),
             boots: AtomicU64::new(1),
         };
-        Self { shared: Arc::new(shared), network: MemoryNetwork::new(1), pumps: JoinSet::new(), jobs: 0 }
+        Self { shared: Arc::new(shared), network: MemoryNetwork::new(1), pumps: JoinSet::new(), lease, jobs: 0 }
     }
 
     /// A node with one slot, which leads when it is the first.
@@ -130,10 +135,10 @@ impl World {
             name: format!("node-{number}"),
             capacity: Resources { cpu: MilliCpu(1_000), memory: Bytes(1_000), slots: 1 },
             labels: BTreeMap::new(),
-            lease: LEASE,
+            lease: self.lease,
             draw_boot_id: Arc::new(draw),
         };
-        let scheduler = SchedulerSettings { lease: LEASE, ..SchedulerSettings::default() };
+        let scheduler = SchedulerSettings { lease: self.lease, ..SchedulerSettings::default() };
         Settings { agent, scheduler, voters_expected: 1, restarts, drain: Duration::from_secs(20) }
     }
 

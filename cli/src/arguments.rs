@@ -31,14 +31,7 @@ pub(crate) struct Cli {
     #[arg(long, global = true, env = "QUORLA_PROFILE", value_name = "NAME")]
     pub(crate) profile: Option<String>,
     /// The form of the data on stdout [default: a table on a terminal, plain text when piped]
-    #[arg(
-        short,
-        long,
-        global = true,
-        env = "QUORLA_OUTPUT",
-        value_enum,
-        value_name = "FORM"
-    )]
+    #[arg(short, long, global = true, env = "QUORLA_OUTPUT", value_enum, value_name = "FORM")]
     pub(crate) output: Option<Form>,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -69,9 +62,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Bench(BenchCommand),
     /// Print a completion script
-    #[command(
-        after_help = "Example:\n  quorla completion bash > ~/.local/share/bash-completion/completions/quorla"
-    )]
+    #[command(after_help = "Example:\n  quorla completion bash > ~/.local/share/bash-completion/completions/quorla")]
     Completion(Completion),
     /// Print the version
     Version,

@@ -17,11 +17,9 @@ use figures::Figures;
 #[derive(Debug, Subcommand)]
 pub(crate) enum BenchCommand {
     /// Measure accepted submits per second
-    #[command(
-        after_help = "Example:\n  quorla bench submit --nodes 3 --in-flight 256 --seconds 20 -o json\n\n\
+    #[command(after_help = "Example:\n  quorla bench submit --nodes 3 --in-flight 256 --seconds 20 -o json\n\n\
         The jobs are ones that would run tomorrow, so that submitting alone is measured: each is acknowledged when it\n\
-        is on fsynced disk on a majority. A second line, \"fdatasync\", is 4 KiB append + fdatasync on the same disk."
-    )]
+        is on fsynced disk on a majority. A second line, \"fdatasync\", is 4 KiB append + fdatasync on the same disk.")]
     Submit(Submit),
 }
 
@@ -60,12 +58,7 @@ pub(crate) async fn run(command: &BenchCommand, output: &Output) -> Result<Exit,
 }
 
 async fn measure(cluster: &Cluster, arguments: &Submit, output: &Output) -> Result<(), Fault> {
-    let figures = submit::measure(
-        &cluster.client().await?,
-        arguments.in_flight,
-        arguments.seconds,
-    )
-    .await?;
+    let figures = submit::measure(&cluster.client().await?, arguments.in_flight, arguments.seconds).await?;
     print(output, &figures)?;
     let directory = cluster.directory().to_owned();
     let figures = tokio::task::spawn_blocking(move || disk::measure(&directory))
@@ -79,9 +72,5 @@ fn print(output: &Output, figures: &Figures) -> Result<(), Fault> {
     if output.is_structured() {
         return output.line(figures.json());
     }
-    output.document(&Document {
-        json: figures.json(),
-        table: figures.table(),
-        ids: Vec::new(),
-    })
+    output.document(&Document { json: figures.json(), table: figures.table(), ids: Vec::new() })
 }

@@ -11,18 +11,12 @@ use crate::session::Session;
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClusterCommand {
     /// Show leader, term, applied indexes, lag, slots and memory; works without a quorum
-    #[command(
-        after_help = "Examples:\n  quorla cluster status\n  quorla cluster status -o json\n\n\
-                            Exit code 6 when no leader is known."
-    )]
+    #[command(after_help = "Examples:\n  quorla cluster status\n  quorla cluster status -o json\n\n\
+                            Exit code 6 when no leader is known.")]
     Status,
 }
 
-pub(crate) async fn run(
-    command: &ClusterCommand,
-    session: &Session,
-    output: &Output,
-) -> Result<Exit, Fault> {
+pub(crate) async fn run(command: &ClusterCommand, session: &Session, output: &Output) -> Result<Exit, Fault> {
     match command {
         ClusterCommand::Status => status(session, output).await,
     }
@@ -40,64 +34,28 @@ async fn status(session: &Session, output: &Output) -> Result<Exit, Fault> {
         output.document(&summary(&status))?;
         let table = node_rows(&status.nodes);
         output.raw(b"\n")?;
-        output.document(&Document {
-            json: json(&status.nodes),
-            table,
-            ids: Vec::new(),
-        })?;
+        output.document(&Document { json: json(&status.nodes), table, ids: Vec::new() })?;
     }
-    Ok(if status.leader.is_some() {
-        Exit::OK
-    } else {
-        Exit::UNAVAILABLE
-    })
+    Ok(if status.leader.is_some() { Exit::OK } else { Exit::UNAVAILABLE })
 }
 
 fn summary(status: &ClusterStatus) -> Document {
     let mut table = Table::pairs();
-    table.pair(
-        "cluster",
-        format!("{} ({})", status.cluster_name, status.cluster_id),
-    );
-    table.pair(
-        "leader",
-        status.leader.as_deref().unwrap_or("none is known"),
-    );
+    table.pair("cluster", format!("{} ({})", status.cluster_name, status.cluster_id));
+    table.pair("leader", status.leader.as_deref().unwrap_or("none is known"));
     table.pair("term", status.term);
-    table.pair(
-        "applied",
-        format!(
-            "{} on {}, which answered",
-            status.applied_index, status.answered_by
-        ),
-    );
-    table.maybe(
-        "content hash",
-        status
-            .content_hash
-            .as_ref()
-            .map(|hash| format!("{} at {}", hash.hash, hash.index)),
-    );
+    table.pair("applied", format!("{} on {}, which answered", status.applied_index, status.answered_by));
+    table.maybe("content hash", status.content_hash.as_ref().map(|hash| format!("{} at {}", hash.hash, hash.index)));
     table.pair("jobs not ended", status.jobs_live);
-    Document {
-        json: json(status),
-        table,
-        ids: Vec::new(),
-    }
+    Document { json: json(status), table, ids: Vec::new() }
 }
 
 /// Nodes as rows of a table.
 pub(crate) fn node_rows(nodes: &[NodeView]) -> Table {
-    let header = [
-        "NAME", "ROLE", "RAFT ID", "ADDRESS", "APPLIED", "LAG", "SLOTS", "RSS", "VERSION",
-    ];
+    let header = ["NAME", "ROLE", "RAFT ID", "ADDRESS", "APPLIED", "LAG", "SLOTS", "RSS", "VERSION"];
     let mut table = Table::new(header);
     for node in nodes {
-        let role = if node.draining {
-            format!("{}, draining", node.role)
-        } else {
-            node.role.to_string()
-        };
+        let role = if node.draining { format!("{}, draining", node.role) } else { node.role.to_string() };
         table.row([
             node.name.clone(),
             role,

@@ -36,17 +36,8 @@ pub(crate) fn run(command: &ConfigCommand, output: &Output) -> Result<Exit, Faul
         Ok(config) => {
             let mut table = Table::pairs();
             table.pair(&name, "ok");
-            let json =
-                json!({"file": name, "valid": true, "node": config.node.name, "problems": []});
-            printed(
-                output,
-                &Document {
-                    json,
-                    table,
-                    ids: vec![config.node.name],
-                },
-                Exit::OK,
-            )
+            let json = json!({"file": name, "valid": true, "node": config.node.name, "problems": []});
+            printed(output, &Document { json, table, ids: vec![config.node.name] }, Exit::OK)
         }
         Err(problems) => report(&name, &problems, output),
     }
@@ -54,16 +45,13 @@ pub(crate) fn run(command: &ConfigCommand, output: &Output) -> Result<Exit, Faul
 
 fn load(arguments: &Validate) -> Result<Result<Config, Problems>, Fault> {
     if arguments.file == Path::new("-") {
-        let text = std::io::read_to_string(std::io::stdin())
-            .map_err(|error| Fault::other("read standard input", error))?;
+        let text =
+            std::io::read_to_string(std::io::stdin()).map_err(|error| Fault::other("read standard input", error))?;
         return Ok(Config::parse(&text, Path::new("standard input")));
     }
     let file = Some(arguments.file.clone());
     let sources = match arguments.file_only {
-        true => Sources {
-            file,
-            ..Sources::default()
-        },
+        true => Sources { file, ..Sources::default() },
         false => Sources::of_process(file, Vec::new()),
     };
     Ok(Config::load(&sources))
@@ -75,21 +63,12 @@ fn report(name: &str, problems: &Problems, output: &Output) -> Result<Exit, Faul
     for problem in problems.iter() {
         let key = problem.key.clone().unwrap_or_default();
         let (origin, code) = (problem.origin.to_string(), problem.code.as_str());
-        rows.push(
-            json!({"origin": origin, "key": problem.key, "code": code, "message": problem.message}),
-        );
+        rows.push(json!({"origin": origin, "key": problem.key, "code": code, "message": problem.message}));
         table.row([origin, key, code.to_owned(), problem.message.clone()]);
     }
-    let ids = problems
-        .iter()
-        .filter_map(|problem| problem.key.clone())
-        .collect();
+    let ids = problems.iter().filter_map(|problem| problem.key.clone()).collect();
     let count = rows.len();
-    output.document(&Document {
-        json: json!({"file": name, "valid": false, "problems": rows}),
-        table,
-        ids,
-    })?;
+    output.document(&Document { json: json!({"file": name, "valid": false, "problems": rows}), table, ids })?;
     Err(Fault::new(
         Exit::USAGE,
         "config_invalid",

@@ -20,10 +20,7 @@ pub(crate) struct Demo {
 
 pub(crate) async fn run(arguments: &Demo, output: &Output) -> Result<Exit, Fault> {
     output.say(format!("starting {} node processes", arguments.nodes));
-    let settings = Settings {
-        nodes: usize::from(arguments.nodes),
-        ..Settings::default()
-    };
+    let settings = Settings { nodes: usize::from(arguments.nodes), ..Settings::default() };
     let mut target = Target::Own(Box::new(Cluster::start(settings).await?));
     let verdict = tokio::select! {
         verdict = kill_leader(&mut target, &arguments.drill, output) => verdict,

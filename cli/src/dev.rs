@@ -61,18 +61,10 @@ pub(crate) async fn run(arguments: &Dev, output: &Output) -> Result<Exit, Fault>
     serve(cluster, &mut signals, output).await
 }
 
-async fn serve(
-    mut cluster: Cluster,
-    signals: &mut Signals,
-    output: &Output,
-) -> Result<Exit, Fault> {
+async fn serve(mut cluster: Cluster, signals: &mut Signals, output: &Output) -> Result<Exit, Fault> {
     let written = write_profile(&cluster)?;
     greet(&cluster, output)?;
-    let Signals {
-        interrupt,
-        terminate,
-        restart,
-    } = signals;
+    let Signals { interrupt, terminate, restart } = signals;
     loop {
         tokio::select! {
             _ = interrupt.recv() => break,
@@ -95,15 +87,9 @@ fn refuse_second() -> Result<(), Fault> {
     match Profile::read(&profile::directory(), profile::DEV_PROFILE) {
         Err(_) => Ok(()),
         Ok(running) => {
-            let pid = running
-                .pid
-                .map_or_else(String::new, |pid| format!(" (process {pid})"));
-            Err(Fault::new(
-                Exit::CONFLICT,
-                "dev_is_running",
-                format!("start a dev cluster: one runs already{pid}"),
-            )
-            .hint("Use it, or stop it with Ctrl-C."))
+            let pid = running.pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
+            Err(Fault::new(Exit::CONFLICT, "dev_is_running", format!("start a dev cluster: one runs already{pid}"))
+                .hint("Use it, or stop it with Ctrl-C."))
         }
     }
 }
@@ -114,33 +100,20 @@ fn write_profile(cluster: &Cluster) -> Result<WrittenProfile, Fault> {
         nodes: cluster
             .nodes()
             .iter()
-            .map(|node| ControlledNode {
-                name: node.name.clone(),
-                data_dir: node.data_dir.clone(),
-            })
+            .map(|node| ControlledNode { name: node.name.clone(), data_dir: node.data_dir.clone() })
             .collect(),
     };
     let control_path = cluster.directory().join("control.toml");
     control.write(&control_path)?;
-    let profile = Profile {
-        control: Some(control_path),
-        ..cluster.profile()
-    };
-    let path = profile
-        .write(&profile::directory(), profile::DEV_PROFILE)
-        .map_err(quorla_client::Error::from)?;
+    let profile = Profile { control: Some(control_path), ..cluster.profile() };
+    let path = profile.write(&profile::directory(), profile::DEV_PROFILE).map_err(quorla_client::Error::from)?;
     Ok(WrittenProfile { path })
 }
 
 fn greet(cluster: &Cluster, output: &Output) -> Result<(), Fault> {
     for node in cluster.nodes() {
         if let Some(ready) = node.ready() {
-            let Ready {
-                name,
-                pid,
-                quic,
-                http,
-            } = ready;
+            let Ready { name, pid, quic, http } = ready;
             output.say(format!("{name}: process {pid}, quic {quic}, http://{http}"));
         }
     }
@@ -149,11 +122,7 @@ fn greet(cluster: &Cluster, output: &Output) -> Result<(), Fault> {
         "Quorla runs at {http} in {}\n\nTry, in another terminal:\n  quorla job run -- echo hi\n  \
          quorla cluster status\n  {}\n\nCtrl-C stops it.",
         cluster.directory().display(),
-        if cluster.nodes().len() > 2 {
-            "quorla drill kill-leader"
-        } else {
-            "quorla job list"
-        },
+        if cluster.nodes().len() > 2 { "quorla drill kill-leader" } else { "quorla job list" },
     ))
 }
 

@@ -29,10 +29,8 @@ use verdict::Verdict;
 #[derive(Debug, Subcommand)]
 pub(crate) enum DrillCommand {
     /// Kill the leader of the dev cluster under load and print a verdict
-    #[command(
-        after_help = "Example:\n  quorla dev --nodes 3 &\n  quorla drill kill-leader\n\n\
-                            Exits with 0 only when nothing was lost or done twice and all replicas agree."
-    )]
+    #[command(after_help = "Example:\n  quorla dev --nodes 3 &\n  quorla drill kill-leader\n\n\
+                            Exits with 0 only when nothing was lost or done twice and all replicas agree.")]
     KillLeader(KillLeader),
 }
 
@@ -43,11 +41,7 @@ pub(crate) struct KillLeader {
     files: u32,
 }
 
-pub(crate) async fn run(
-    command: &DrillCommand,
-    session: &Session,
-    output: &Output,
-) -> Result<Exit, Fault> {
+pub(crate) async fn run(command: &DrillCommand, session: &Session, output: &Output) -> Result<Exit, Fault> {
     let DrillCommand::KillLeader(arguments) = command;
     let (name, profile) = session.profile()?;
     let mut target = Target::dev(&name, &profile)?;
@@ -55,16 +49,10 @@ pub(crate) async fn run(
 }
 
 /// Hashes many files with the cluster, kills its leader meanwhile, and compares with what this process computes.
-pub(crate) async fn kill_leader(
-    target: &mut Target,
-    arguments: &KillLeader,
-    output: &Output,
-) -> Result<Exit, Fault> {
+pub(crate) async fn kill_leader(target: &mut Target, arguments: &KillLeader, output: &Output) -> Result<Exit, Fault> {
     if target.names().len() < 3 {
-        return Err(Fault::usage(
-            "kill the leader: a cluster of fewer than three nodes does not survive that",
-        )
-        .hint("Start a larger one: quorla dev --nodes 3"));
+        return Err(Fault::usage("kill the leader: a cluster of fewer than three nodes does not survive that")
+            .hint("Start a larger one: quorla dev --nodes 3"));
     }
     let since = Stopwatch::start();
     let progress = Progress::new(arguments.files, output);
@@ -77,10 +65,8 @@ pub(crate) async fn kill_leader(
     let client = Client::connect(target.options()).await?;
     let probe = Probe::start(client.clone());
     progress.step("submitting one job for each file");
-    let (killed, load) = tokio::join!(
-        kill::in_the_middle(target, &client, &progress),
-        load::run(&client, &files, &progress),
-    );
+    let (killed, load) =
+        tokio::join!(kill::in_the_middle(target, &client, &progress), load::run(&client, &files, &progress),);
     let outages = probe.stop().await;
     let (killed, load) = (killed?, load?);
 
@@ -90,22 +76,12 @@ pub(crate) async fn kill_leader(
     progress.step("reading every job once more");
     let judged = judge::judge(&client, &files, load).await?;
     progress.finish();
-    let verdict = Verdict {
-        judged,
-        killed,
-        outages: outages?,
-        hashes,
-        elapsed_ms: since.elapsed_ms(),
-    };
+    let verdict = Verdict { judged, killed, outages: outages?, hashes, elapsed_ms: since.elapsed_ms() };
     output.document(&verdict.document())?;
     if verdict.holds() {
         output.say("verdict: nothing was lost and nothing was done twice");
         return Ok(Exit::OK);
     }
-    Err(Fault::new(
-        Exit::OTHER,
-        "drill_failed",
-        "kill the leader under load: the verdict does not hold",
-    )
-    .hint("See the rows marked FAILED, and the nodes' logs."))
+    Err(Fault::new(Exit::OTHER, "drill_failed", "kill the leader under load: the verdict does not hold")
+        .hint("See the rows marked FAILED, and the nodes' logs."))
 }

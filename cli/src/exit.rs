@@ -61,20 +61,12 @@ impl Exit {
 
     fn of_refusal(body: &ErrorBody) -> Self {
         match body.code {
-            ErrorCode::InvalidRequest | ErrorCode::UnknownField | ErrorCode::PrefixAmbiguous => {
-                Self::USAGE
-            }
+            ErrorCode::InvalidRequest | ErrorCode::UnknownField | ErrorCode::PrefixAmbiguous => Self::USAGE,
             ErrorCode::NotFound | ErrorCode::EventsCompacted => Self::NOT_FOUND,
             ErrorCode::Denied => Self::DENIED,
-            ErrorCode::IdempotencyConflict | ErrorCode::JobHasEnded | ErrorCode::JobHasNotEnded => {
-                Self::CONFLICT
-            }
-            ErrorCode::NotLeader | ErrorCode::NoQuorum | ErrorCode::ShuttingDown => {
-                Self::UNAVAILABLE
-            }
-            ErrorCode::LimitExceeded | ErrorCode::Overloaded | ErrorCode::DiskIsLow => {
-                Self::LIMITED
-            }
+            ErrorCode::IdempotencyConflict | ErrorCode::JobHasEnded | ErrorCode::JobHasNotEnded => Self::CONFLICT,
+            ErrorCode::NotLeader | ErrorCode::NoQuorum | ErrorCode::ShuttingDown => Self::UNAVAILABLE,
+            ErrorCode::LimitExceeded | ErrorCode::Overloaded | ErrorCode::DiskIsLow => Self::LIMITED,
             ErrorCode::OutcomeUnknown => Self::UNKNOWN,
             _ => Self::OTHER,
         }
@@ -106,12 +98,9 @@ impl Exit {
         let code = |number: Option<i32>| number.and_then(|number| u8::try_from(number).ok());
         match attempt.outcome {
             AttemptOutcome::TimedOut => Self::RUN_DEADLINE,
-            AttemptOutcome::NotStarted => {
-                code(attempt.exit_code).map_or(Self::RUN_NOT_STARTED, Self)
-            }
+            AttemptOutcome::NotStarted => code(attempt.exit_code).map_or(Self::RUN_NOT_STARTED, Self),
             AttemptOutcome::Signalled => {
-                code(attempt.signal.map(|signal| signal.saturating_add(128)))
-                    .map_or(Self::RUN_FAILED, Self)
+                code(attempt.signal.map(|signal| signal.saturating_add(128))).map_or(Self::RUN_FAILED, Self)
             }
             _ => code(attempt.exit_code).map_or(Self::RUN_FAILED, Self),
         }
@@ -132,12 +121,7 @@ mod tests {
 
     use super::{AttemptOutcome, Exit, JobState, JobView};
 
-    fn job(
-        state: JobState,
-        outcome: AttemptOutcome,
-        exit_code: Option<i32>,
-        signal: Option<i32>,
-    ) -> JobView {
+    fn job(state: JobState, outcome: AttemptOutcome, exit_code: Option<i32>, signal: Option<i32>) -> JobView {
         let attempt = AttemptView {
             number: 1,
             fence: 1,
@@ -173,73 +157,24 @@ mod tests {
     #[test]
     fn run_passes_the_jobs_own_code_through() {
         let rows = [
-            (
-                JobState::Succeeded,
-                AttemptOutcome::Succeeded,
-                Some(0),
-                None,
-                0,
-            ),
+            (JobState::Succeeded, AttemptOutcome::Succeeded, Some(0), None, 0),
             (JobState::Failed, AttemptOutcome::Failed, Some(7), None, 7),
-            (
-                JobState::Failed,
-                AttemptOutcome::Signalled,
-                None,
-                Some(9),
-                137,
-            ),
-            (
-                JobState::Failed,
-                AttemptOutcome::NotStarted,
-                Some(127),
-                None,
-                127,
-            ),
-            (
-                JobState::Failed,
-                AttemptOutcome::NotStarted,
-                None,
-                None,
-                126,
-            ),
-            (
-                JobState::Failed,
-                AttemptOutcome::TimedOut,
-                None,
-                Some(15),
-                124,
-            ),
+            (JobState::Failed, AttemptOutcome::Signalled, None, Some(9), 137),
+            (JobState::Failed, AttemptOutcome::NotStarted, Some(127), None, 127),
+            (JobState::Failed, AttemptOutcome::NotStarted, None, None, 126),
+            (JobState::Failed, AttemptOutcome::TimedOut, None, Some(15), 124),
             (JobState::Failed, AttemptOutcome::Lost, None, None, 125),
-            (
-                JobState::DeadlineExceeded,
-                AttemptOutcome::Failed,
-                Some(3),
-                None,
-                124,
-            ),
-            (
-                JobState::Cancelled,
-                AttemptOutcome::Cancelled,
-                None,
-                Some(15),
-                130,
-            ),
+            (JobState::DeadlineExceeded, AttemptOutcome::Failed, Some(3), None, 124),
+            (JobState::Cancelled, AttemptOutcome::Cancelled, None, Some(15), 130),
         ];
         for (state, outcome, exit_code, signal, expected) in rows {
-            assert_eq!(
-                Exit::of_run(&job(state, outcome, exit_code, signal)),
-                Exit(expected),
-                "{state} {outcome}"
-            );
+            assert_eq!(Exit::of_run(&job(state, outcome, exit_code, signal)), Exit(expected), "{state} {outcome}");
         }
     }
 
     #[test]
     fn wait_never_says_ok_for_a_job_that_failed() {
-        for state in JobState::ALL
-            .into_iter()
-            .filter(|state| *state != JobState::Succeeded)
-        {
+        for state in JobState::ALL.into_iter().filter(|state| *state != JobState::Succeeded) {
             assert_ne!(Exit::of_ended(state), Exit::OK, "{state}");
         }
     }

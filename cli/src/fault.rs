@@ -25,14 +25,7 @@ impl Fault {
     /// A fault with this exit code.
     #[must_use]
     pub fn new(exit: Exit, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            details: Vec::new(),
-            hint: None,
-            code,
-            exit,
-            silent: false,
-        }
+        Self { message: message.into(), details: Vec::new(), hint: None, code, exit, silent: false }
     }
 
     /// The command line asks for something that can't be.
@@ -44,20 +37,13 @@ impl Fault {
     /// Something of this machine failed while something was attempted.
     #[must_use]
     pub fn other(attempted: impl std::fmt::Display, reason: impl std::fmt::Display) -> Self {
-        Self::new(
-            Exit::OTHER,
-            "local_failure",
-            format!("{attempted}: {reason}"),
-        )
+        Self::new(Exit::OTHER, "local_failure", format!("{attempted}: {reason}"))
     }
 
     /// Whoever read standard output has gone away.
     #[must_use]
     pub fn nobody_reads() -> Self {
-        Self {
-            silent: true,
-            ..Self::new(Exit::OTHER, "broken_pipe", "write to standard output")
-        }
+        Self { silent: true, ..Self::new(Exit::OTHER, "broken_pipe", "write to standard output") }
     }
 
     /// Adds the next thing to try.
@@ -88,10 +74,9 @@ impl Fault {
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let details = match &error {
-            Error::PrefixAmbiguous { candidates, .. } => candidates
-                .iter()
-                .map(|job| format!("{}  {}  {}", job.id, job.state, job.name))
-                .collect(),
+            Error::PrefixAmbiguous { candidates, .. } => {
+                candidates.iter().map(|job| format!("{}  {}  {}", job.id, job.state, job.name)).collect()
+            }
             _ => Vec::new(),
         };
         let message = match &error {
@@ -99,11 +84,7 @@ impl From<Error> for Fault {
             Error::Refused(body) | Error::NotNow(body) => body.message.clone(),
             other => other.to_string(),
         };
-        Self {
-            details,
-            hint: error.hint(),
-            ..Self::new(Exit::of_error(&error), error.code(), message)
-        }
+        Self { details, hint: error.hint(), ..Self::new(Exit::of_error(&error), error.code(), message) }
     }
 }
 

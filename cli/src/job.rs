@@ -36,14 +36,10 @@ pub(crate) enum JobCommand {
     #[command(after_help = "Examples:\n  quorla job info last\n  quorla job info 3f2k -o yaml")]
     Info(Which),
     /// Wait until a job has ended; exits with 0, 10, 11 or 12 as it ended
-    #[command(
-        after_help = "Example:\n  quorla job wait last --timeout 30s || echo it did not succeed"
-    )]
+    #[command(after_help = "Example:\n  quorla job wait last --timeout 30s || echo it did not succeed")]
     Wait(wait::Wait),
     /// Print the recorded end of a job's output
-    #[command(
-        after_help = "Examples:\n  quorla job logs last\n  quorla job logs 3f2k --attempt 1 --stderr"
-    )]
+    #[command(after_help = "Examples:\n  quorla job logs last\n  quorla job logs 3f2k --attempt 1 --stderr")]
     Logs(logs::Logs),
     /// Stop a job
     #[command(after_help = "Example:\n  quorla job cancel 3f2k --reason 'wrong input'")]
@@ -64,11 +60,7 @@ pub(crate) struct Which {
     pub(crate) job: String,
 }
 
-pub(crate) async fn run(
-    command: JobCommand,
-    session: &Session,
-    output: &Output,
-) -> Result<Exit, Fault> {
+pub(crate) async fn run(command: JobCommand, session: &Session, output: &Output) -> Result<Exit, Fault> {
     match command {
         JobCommand::Run(run) => run::run(run, session, output).await,
         JobCommand::Submit(submit) => submit::run(submit, session, output).await,

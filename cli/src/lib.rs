@@ -76,9 +76,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 }
 
 fn run(cli: Cli, output: &Output) -> Result<Exit, Fault> {
-    let Cli {
-        profile, command, ..
-    } = cli;
+    let Cli { profile, command, .. } = cli;
     let session = Session::new(profile);
     match command {
         Command::Completion(shell) => completion::run(&shell, output),
@@ -109,10 +107,7 @@ fn finish(
     mut builder: tokio::runtime::Builder,
     work: impl Future<Output = Result<Exit, Fault>>,
 ) -> Result<Exit, Fault> {
-    let runtime = builder
-        .enable_all()
-        .build()
-        .map_err(|error| Fault::other("start the runtime", error))?;
+    let runtime = builder.enable_all().build().map_err(|error| Fault::other("start the runtime", error))?;
     let result = runtime.block_on(work);
     // A read of standard input that nobody waits for any more must not hold the process.
     runtime.shutdown_background();

@@ -24,11 +24,7 @@ pub(crate) enum NodeCommand {
     List,
 }
 
-pub(crate) async fn run(
-    command: NodeCommand,
-    session: &Session,
-    output: &Output,
-) -> Result<Exit, Fault> {
+pub(crate) async fn run(command: NodeCommand, session: &Session, output: &Output) -> Result<Exit, Fault> {
     match command {
         NodeCommand::Start(_) => unreachable!("a node starts on a runtime of its own"),
         NodeCommand::List => list::run(session, output).await,

@@ -51,11 +51,7 @@ impl Output {
     pub(crate) fn new(form: Option<Form>) -> Self {
         let on_terminal = std::io::stdout().is_terminal();
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self {
-            form: form.unwrap_or(Form::Table),
-            on_terminal,
-            colours: on_terminal && !unwanted,
-        }
+        Self { form: form.unwrap_or(Form::Table), on_terminal, colours: on_terminal && !unwanted }
     }
 
     /// Whether a machine reads this, so that nothing but data may be on stdout.
@@ -82,13 +78,10 @@ impl Output {
     /// Data as it is.
     pub(crate) fn raw(&self, bytes: &[u8]) -> Result<(), Fault> {
         let mut stdout = std::io::stdout().lock();
-        stdout
-            .write_all(bytes)
-            .and_then(|()| stdout.flush())
-            .map_err(|error| match error.kind() {
-                ErrorKind::BrokenPipe => Fault::nobody_reads(),
-                _ => Fault::other("write to standard output", error),
-            })
+        stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
+            ErrorKind::BrokenPipe => Fault::nobody_reads(),
+            _ => Fault::other("write to standard output", error),
+        })
     }
 
     /// A line on stdout.
@@ -123,8 +116,7 @@ pub(crate) fn printed(output: &Output, document: &Document, exit: Exit) -> Resul
 
 /// The JSON of a view.
 pub(crate) fn json(view: &impl serde::Serialize) -> Value {
-    serde_json::to_value(view)
-        .expect("views hold only text, numbers, lists and maps with text keys")
+    serde_json::to_value(view).expect("views hold only text, numbers, lists and maps with text keys")
 }
 
 fn lines(json: &Value) -> String {

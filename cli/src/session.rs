@@ -28,8 +28,7 @@ impl Session {
 
     /// The profile that this session uses, and its name.
     pub(crate) fn profile(&self) -> Result<(String, Profile), Fault> {
-        Profile::find(self.name.as_deref())
-            .map_err(|error| quorla_client::Error::from(error).into())
+        Profile::find(self.name.as_deref()).map_err(|error| quorla_client::Error::from(error).into())
     }
 
     pub(crate) async fn connect(&self) -> Result<Connected, Fault> {
@@ -37,10 +36,7 @@ impl Session {
         let mut options = Options::from(&profile);
         concat!("quorla-cli/", env!("CARGO_PKG_VERSION")).clone_into(&mut options.agent);
         let client = Client::connect(options).await?;
-        Ok(Connected {
-            client,
-            last: profile::state_directory().join("last").join(name),
-        })
+        Ok(Connected { client, last: profile::state_directory().join("last").join(name) })
     }
 }
 
@@ -50,16 +46,10 @@ impl Connected {
         if text != LAST {
             return Ok(self.client.resolve(text).await?);
         }
-        let written = std::fs::read_to_string(&self.last)
-            .ok()
-            .and_then(|text| text.trim().parse().ok());
+        let written = std::fs::read_to_string(&self.last).ok().and_then(|text| text.trim().parse().ok());
         written.ok_or_else(|| {
-            Fault::new(
-                crate::Exit::NOT_FOUND,
-                "not_found",
-                "find the last job: none was submitted with this profile",
-            )
-            .hint("Submit one: quorla job submit -- true")
+            Fault::new(crate::Exit::NOT_FOUND, "not_found", "find the last job: none was submitted with this profile")
+                .hint("Submit one: quorla job submit -- true")
         })
     }
 

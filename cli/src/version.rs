@@ -13,13 +13,5 @@ pub(crate) fn run(output: &Output) -> Result<Exit, Fault> {
     table.pair("quorla", version);
     table.pair("client protocol", protocol);
     let json = json!({"version": version, "client_protocol": protocol});
-    printed(
-        output,
-        &Document {
-            json,
-            table,
-            ids: vec![version.to_owned()],
-        },
-        Exit::OK,
-    )
+    printed(output, &Document { json, table, ids: vec![version.to_owned()] }, Exit::OK)
 }

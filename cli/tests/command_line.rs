@@ -13,23 +13,13 @@ struct User {
 
 impl User {
     fn new() -> Self {
-        Self {
-            state: tempfile::tempdir().unwrap(),
-        }
+        Self { state: tempfile::tempdir().unwrap() }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_quorla"));
-        command
-            .args(arguments)
-            .env("XDG_STATE_HOME", self.state.path())
-            .stdin(Stdio::null());
-        for name in [
-            "QUORLA_PROFILE",
-            "QUORLA_OUTPUT",
-            "QUORLA_ADDR",
-            "QUORLA_CA_CERT",
-        ] {
+        command.args(arguments).env("XDG_STATE_HOME", self.state.path()).stdin(Stdio::null());
+        for name in ["QUORLA_PROFILE", "QUORLA_OUTPUT", "QUORLA_ADDR", "QUORLA_CA_CERT"] {
             command.env_remove(name);
         }
         command
@@ -41,10 +31,7 @@ impl User {
 
     fn run_with(&self, arguments: &[&str], stdin: &str) -> (i32, String, String) {
         let mut command = self.command(arguments);
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         // The command may refuse without reading all of it.
         child.stdin.take().unwrap().write_all(stdin.as_bytes()).ok();
@@ -54,51 +41,28 @@ impl User {
 
 fn told(output: &Output) -> (i32, String, String) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    (
-        output.status.code().unwrap(),
-        text(&output.stdout),
-        text(&output.stderr),
-    )
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
 }
 
 #[test]
 fn version_is_data_in_every_form() {
     let user = User::new();
     let version = env!("CARGO_PKG_VERSION");
-    assert_eq!(
-        user.run(&["version"]),
-        (
-            0,
-            format!("quorla\t{version}\nclient protocol\t1\n"),
-            String::new()
-        )
-    );
+    assert_eq!(user.run(&["version"]), (0, format!("quorla\t{version}\nclient protocol\t1\n"), String::new()));
     assert_eq!(user.run(&["version", "-o", "id"]).1, format!("{version}\n"));
-    let json: serde_json::Value =
-        serde_json::from_str(&user.run(&["version", "-o", "json"]).1).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&user.run(&["version", "-o", "json"]).1).unwrap();
     assert_eq!(json["version"], version);
-    assert_eq!(
-        user.run(&["version", "-o", "yaml"]).1,
-        format!("client_protocol: 1\nversion: \"{version}\"\n")
-    );
+    assert_eq!(user.run(&["version", "-o", "yaml"]).1, format!("client_protocol: 1\nversion: \"{version}\"\n"));
 }
 
 #[test]
 fn without_a_cluster_every_command_says_what_to_try() {
     let user = User::new();
-    for arguments in [
-        &["job", "list"][..],
-        &["cluster", "status"],
-        &["node", "list"],
-        &["drill", "kill-leader"],
-    ] {
+    for arguments in [&["job", "list"][..], &["cluster", "status"], &["node", "list"], &["drill", "kill-leader"]] {
         let (code, stdout, stderr) = user.run(arguments);
         assert_eq!((code, stdout.as_str()), (6, ""), "{arguments:?}");
         assert!(stderr.contains("error: find a cluster"), "{stderr}");
-        assert!(
-            stderr.contains("try:  Start a cluster: quorla dev"),
-            "{stderr}"
-        );
+        assert!(stderr.contains("try:  Start a cluster: quorla dev"), "{stderr}");
         assert!(stderr.contains("code: no_profile"), "{stderr}");
     }
 }
@@ -112,43 +76,29 @@ fn run_tells_its_own_failure_from_the_jobs() {
 fn a_wrong_command_line_is_usage() {
     let user = User::new();
     assert_eq!(user.run(&["job", "frobnicate"]).0, 2);
-    assert_eq!(
-        user.run(&["job", "submit", "--priority", "101", "--", "true"])
-            .0,
-        2
-    );
+    assert_eq!(user.run(&["job", "submit", "--priority", "101", "--", "true"]).0, 2);
     assert_eq!(user.run(&["--help"]).0, 0);
 }
 
 #[test]
 fn a_wrong_line_of_a_file_is_told_with_its_number_before_anything_is_submitted() {
     let lines = "{\"command\": [\"true\"]}\n{\"command\": [\"true\"], \"quue\": \"x\"}\n";
-    let (code, stdout, stderr) =
-        User::new().run_with(&["job", "submit", "--from-file", "-"], lines);
+    let (code, stdout, stderr) = User::new().run_with(&["job", "submit", "--from-file", "-"], lines);
     assert_eq!((code, stdout.as_str()), (2, ""));
-    assert!(
-        stderr.contains("line 2: ") && stderr.contains("did you mean `queue`"),
-        "{stderr}"
-    );
+    assert!(stderr.contains("line 2: ") && stderr.contains("did you mean `queue`"), "{stderr}");
     assert!(stderr.contains("code: unknown_field"), "{stderr}");
 }
 
 #[test]
 fn a_dry_run_needs_no_cluster() {
     let (code, _, stderr) = User::new().run(&["job", "submit", "--dry-run", "--", "true"]);
-    assert_eq!(
-        (code, stderr.as_str()),
-        (0, "1 jobs are well-formed; nothing was submitted\n")
-    );
+    assert_eq!((code, stderr.as_str()), (0, "1 jobs are well-formed; nothing was submitted\n"));
 }
 
 #[test]
 fn a_configuration_is_checked_as_a_whole() {
     let user = User::new();
-    let (code, stdout, stderr) = user.run_with(
-        &["config", "validate", "-", "-o", "json"],
-        "[nod]\nname = \"a\"\n",
-    );
+    let (code, stdout, stderr) = user.run_with(&["config", "validate", "-", "-o", "json"], "[nod]\nname = \"a\"\n");
     assert_eq!(code, 2, "{stderr}");
     let json: serde_json::Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(json["valid"], false);
@@ -159,11 +109,7 @@ fn a_configuration_is_checked_as_a_whole() {
 fn a_reader_that_goes_away_is_no_panic() {
     let user = User::new();
     let mut command = user.command(&["completion", "bash"]);
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let (code, _, stderr) = told(&child.wait_with_output().unwrap());
     assert_eq!((code, stderr.as_str()), (1, ""));
@@ -181,9 +127,7 @@ fn a_profile_that_outlived_its_process_is_none() {
         pid: Some(u32::MAX),
         control: None,
     };
-    profile
-        .write(&user.state.path().join("quorla/profiles"), "dev")
-        .unwrap();
+    profile.write(&user.state.path().join("quorla/profiles"), "dev").unwrap();
     let (code, _, stderr) = user.run(&["job", "list"]);
     assert_eq!(code, 6);
     assert!(stderr.contains("is gone"), "{stderr}");

@@ -15,16 +15,10 @@ async fn main() -> Result<(), Error> {
     let client = Client::connect(Options::from_env()?).await?;
     // An idempotency key makes a second run of this program submit nothing new.
     let jobs = (0..JOBS).map(|n| JobRequest::new(["true"]).idempotency_key(format!("example-{n}")));
-    let submitted: Vec<_> = client
-        .submit_many(jobs)
-        .await
-        .into_iter()
-        .collect::<Result<_, _>>()?;
+    let submitted: Vec<_> = client.submit_many(jobs).await.into_iter().collect::<Result<_, _>>()?;
     println!("{} jobs are accepted", submitted.len());
 
-    let waits = submitted
-        .into_iter()
-        .map(|submitted| client.wait(submitted.job_id, None));
+    let waits = submitted.into_iter().map(|submitted| client.wait(submitted.job_id, None));
     let mut ended = futures::stream::iter(waits).buffer_unordered(WAITS_IN_FLIGHT);
     let mut counts = BTreeMap::new();
     while let Some(job) = ended.next().await {

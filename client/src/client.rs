@@ -63,11 +63,7 @@ struct Call {
 /// What one try gave.
 enum Tried {
     Answered(Response),
-    NotAnswered {
-        outcome: TryOutcome<String>,
-        reason: String,
-        rejected: bool,
-    },
+    NotAnswered { outcome: TryOutcome<String>, reason: String, rejected: bool },
 }
 
 impl Client {
@@ -80,18 +76,8 @@ impl Client {
         let dialer = Dialer::new(&options.credentials, options.agent.clone())?;
         let keeper = Keeper::start(dialer, &options);
         let read = options.read;
-        let rules = RetryRules {
-            give_up_after_ms: options.connect_timeout_ms,
-            ..options.rules
-        };
-        let client = Self {
-            inner: Arc::new(Inner {
-                keeper,
-                options,
-                applied_index: AtomicU64::new(0),
-            }),
-            read,
-        };
+        let rules = RetryRules { give_up_after_ms: options.connect_timeout_ms, ..options.rules };
+        let client = Self { inner: Arc::new(Inner { keeper, options, applied_index: AtomicU64::new(0) }), read };
         client.first_connection(rules).await?;
         Ok(client)
     }
@@ -99,10 +85,7 @@ impl Client {
     /// The same client, whose reads are as fresh as this.
     #[must_use]
     pub fn reading(&self, read: ReadLevel) -> Self {
-        Self {
-            inner: Arc::clone(&self.inner),
-            read,
-        }
+        Self { inner: Arc::clone(&self.inner), read }
     }
 
     /// The highest applied index that any reply carried (R13): a read `AtLeast` it sees what this client has seen.
@@ -135,9 +118,7 @@ impl Client {
     /// [`Error::Unavailable`] or [`Error::HandshakeRefused`].
     pub async fn welcome(&self) -> Result<Welcome, Error> {
         let rules = self.inner.options.rules;
-        self.first_connection(rules)
-            .await
-            .map(|connection| connection.welcome.clone())
+        self.first_connection(rules).await.map(|connection| connection.welcome.clone())
     }
 
     async fn first_connection(&self, rules: RetryRules) -> Result<Arc<Connection>, Error> {
@@ -149,18 +130,10 @@ impl Client {
                 Err(error) => error,
             };
             if let ConnectError::Rejected { .. } = error {
-                return Err(Error::HandshakeRefused {
-                    reason: error.to_string(),
-                });
+                return Err(Error::HandshakeRefused { reason: error.to_string() });
             }
-            match tries.next(
-                TryOutcome::<String>::NotSent,
-                since.elapsed_ms(),
-                rand::random(),
-            ) {
-                Step::Retry { after_ms, .. } => {
-                    tokio::time::sleep(Duration::from_millis(after_ms)).await
-                }
+            match tries.next(TryOutcome::<String>::NotSent, since.elapsed_ms(), rand::random()) {
+                Step::Retry { after_ms, .. } => tokio::time::sleep(Duration::from_millis(after_ms)).await,
                 _ => return Err(self.unavailable("connect", error.to_string())),
             }
         }
@@ -177,18 +150,9 @@ impl Client {
             Request::ContentHash(query) => (Lane::Waiting, query.timeout_ms),
             _ => (Lane::Prompt, 0),
         };
-        let timeout =
-            Duration::from_millis(self.inner.options.try_timeout_ms.saturating_add(extra_ms));
+        let timeout = Duration::from_millis(self.inner.options.try_timeout_ms.saturating_add(extra_ms));
         let (attempted, mutating) = (request.describe(), request.is_mutating());
-        self.repeat(&Call {
-            body,
-            attempted,
-            mutating,
-            lane,
-            timeout,
-            job,
-        })
-        .await
+        self.repeat(&Call { body, attempted, mutating, lane, timeout, job }).await
     }
 
     async fn repeat(&self, call: &Call) -> Result<Reply, Error> {
@@ -199,22 +163,12 @@ impl Client {
         loop {
             let tried = self.try_once(call, &mut last, route).await;
             let (outcome, reason) = match tried {
-                Tried::Answered(Response {
-                    outcome: Ok(reply), ..
-                }) => return Ok(reply),
-                Tried::Answered(Response {
-                    outcome: Err(body), ..
-                }) => (self.outcome_of(&body), Ok(body)),
-                Tried::NotAnswered {
-                    reason,
-                    rejected: true,
-                    ..
-                } if !tries.was_unknown() => {
+                Tried::Answered(Response { outcome: Ok(reply), .. }) => return Ok(reply),
+                Tried::Answered(Response { outcome: Err(body), .. }) => (self.outcome_of(&body), Ok(body)),
+                Tried::NotAnswered { reason, rejected: true, .. } if !tries.was_unknown() => {
                     return Err(Error::HandshakeRefused { reason });
                 }
-                Tried::NotAnswered {
-                    outcome, reason, ..
-                } => (outcome, Err(reason)),
+                Tried::NotAnswered { outcome, reason, .. } => (outcome, Err(reason)),
             };
             match tries.next(outcome, since.elapsed_ms(), rand::random()) {
                 Step::Retry { after_ms, to } => {
@@ -227,46 +181,27 @@ impl Client {
         }
     }
 
-    async fn try_once(
-        &self,
-        call: &Call,
-        last: &mut Option<Arc<Connection>>,
-        route: Route<String>,
-    ) -> Tried {
+    async fn try_once(&self, call: &Call, last: &mut Option<Arc<Connection>>, route: Route<String>) -> Tried {
         let connection = match self.inner.keeper.connection(last.clone(), route).await {
             Ok(connection) => connection,
             Err(error) => {
                 let rejected = matches!(error, ConnectError::Rejected { .. });
-                return Tried::NotAnswered {
-                    outcome: TryOutcome::NotSent,
-                    reason: error.to_string(),
-                    rejected,
-                };
+                return Tried::NotAnswered { outcome: TryOutcome::NotSent, reason: error.to_string(), rejected };
             }
         };
-        let answer = connection
-            .exchange(call.body.clone(), call.lane, call.timeout)
-            .await;
+        let answer = connection.exchange(call.body.clone(), call.lane, call.timeout).await;
         *last = Some(connection);
         match answer {
             Ok(response) => {
-                self.inner
-                    .applied_index
-                    .fetch_max(response.applied_index, Ordering::Relaxed);
+                self.inner.applied_index.fetch_max(response.applied_index, Ordering::Relaxed);
                 Tried::Answered(response)
             }
             Err(error) => {
                 let outcome = match error {
                     ExchangeError::NotSent { .. } => TryOutcome::NotSent,
-                    ExchangeError::Lost { .. } | ExchangeError::TimedOut { .. } => {
-                        TryOutcome::Unknown
-                    }
+                    ExchangeError::Lost { .. } | ExchangeError::TimedOut { .. } => TryOutcome::Unknown,
                 };
-                Tried::NotAnswered {
-                    outcome,
-                    reason: error.to_string(),
-                    rejected: false,
-                }
+                Tried::NotAnswered { outcome, reason: error.to_string(), rejected: false }
             }
         }
     }
@@ -276,9 +211,7 @@ impl Client {
         match outcome {
             // A client that stays with one node does not follow.
             TryOutcome::NotLeader { .. } if !self.inner.options.follow_leader => {
-                TryOutcome::NotNow {
-                    retry_after_ms: body.retry_after_ms,
-                }
+                TryOutcome::NotNow { retry_after_ms: body.retry_after_ms }
             }
             outcome => outcome,
         }
@@ -288,30 +221,19 @@ impl Client {
         let attempted = call.attempted;
         match (kind, reason) {
             (GiveUp::Refused, Ok(body)) => body.into(),
-            (GiveUp::Unknown, reason) => Error::OutcomeUnknown {
-                attempted,
-                reason: words(reason),
-                job: call.job,
-            },
+            (GiveUp::Unknown, reason) => Error::OutcomeUnknown { attempted, reason: words(reason), job: call.job },
             (GiveUp::NotNow, Ok(body)) => Error::NotNow(Box::new(body)),
             (_, reason) => self.unavailable(attempted, words(reason)),
         }
     }
 
     fn unavailable(&self, attempted: &'static str, reason: String) -> Error {
-        Error::Unavailable {
-            attempted,
-            addresses: self.inner.options.addresses.join(", "),
-            reason,
-        }
+        Error::Unavailable { attempted, addresses: self.inner.options.addresses.join(", "), reason }
     }
 
     fn rules(&self) -> RetryRules {
         let rules = self.inner.options.rules;
-        RetryRules {
-            give_up_after_ms: rules.give_up_after_ms.min(RETRY_MS_MAX),
-            ..rules
-        }
+        RetryRules { give_up_after_ms: rules.give_up_after_ms.min(RETRY_MS_MAX), ..rules }
     }
 }
 
@@ -320,9 +242,7 @@ fn words(reason: Result<ErrorBody, String>) -> String {
 }
 
 fn foreign(request: &Request) -> Error {
-    Error::ForeignReply {
-        attempted: request.describe(),
-    }
+    Error::ForeignReply { attempted: request.describe() }
 }
 
 /// Calls, and takes the one kind of reply that fits.

@@ -12,9 +12,7 @@ impl Stopwatch {
     /// Begins now.
     #[must_use]
     pub fn start() -> Self {
-        Self {
-            began: Instant::now(),
-        }
+        Self { began: Instant::now() }
     }
 
     /// How long ago it began.
@@ -33,8 +31,6 @@ impl Stopwatch {
 /// This machine's wall clock, in milliseconds since 1970; 0 when it stands before that.
 #[must_use]
 pub fn wall_ms() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

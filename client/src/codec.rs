@@ -39,8 +39,7 @@ pub enum CodecError {
 /// # Errors
 /// [`CodecError::FrameTooLarge`] when it exceeds [`FRAME_BYTES_MAX`].
 pub fn encode_body<T: Serialize>(value: &T) -> Result<Bytes, CodecError> {
-    let body = bincode::serde::encode_to_vec(value, bincode::config::standard())
-        .map_err(CodecError::Unencodable)?;
+    let body = bincode::serde::encode_to_vec(value, bincode::config::standard()).map_err(CodecError::Unencodable)?;
     body_length(body.len())?;
     Ok(Bytes::from(body))
 }
@@ -51,8 +50,7 @@ pub fn encode_body<T: Serialize>(value: &T) -> Result<Bytes, CodecError> {
 /// [`CodecError`] when the bytes are not exactly one value.
 pub fn decode_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, CodecError> {
     let config = bincode::config::standard().with_limit::<DECODED_BYTES_MAX>();
-    let (value, used) =
-        bincode::serde::decode_from_slice(body, config).map_err(CodecError::Malformed)?;
+    let (value, used) = bincode::serde::decode_from_slice(body, config).map_err(CodecError::Malformed)?;
     match body.len() - used {
         0 => Ok(value),
         bytes => Err(CodecError::TrailingBytes { bytes }),
@@ -84,9 +82,7 @@ pub fn take_frame(buffer: &mut BytesMut) -> Result<Option<(u64, Bytes)>, CodecEr
     let length = header.get_u32_le();
     let id = header.get_u64_le();
     if length > FRAME_BYTES_MAX {
-        return Err(CodecError::FrameTooLarge {
-            bytes: length.into(),
-        });
+        return Err(CodecError::FrameTooLarge { bytes: length.into() });
     }
     let length = usize::try_from(length).expect("a frame's bound fits into memory");
     if buffer.len() < FRAME_HEADER_BYTES + length {
@@ -100,34 +96,23 @@ fn body_length(bytes: usize) -> Result<u32, CodecError> {
     u32::try_from(bytes)
         .ok()
         .filter(|length| *length <= FRAME_BYTES_MAX)
-        .ok_or(CodecError::FrameTooLarge {
-            bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
-        })
+        .ok_or(CodecError::FrameTooLarge { bytes: u64::try_from(bytes).unwrap_or(u64::MAX) })
 }
 
 #[cfg(test)]
 mod tests {
     use bytes::BufMut as _;
 
-    use super::{
-        Bytes, BytesMut, CodecError, FRAME_BYTES_MAX, decode_body, encode_body, put_frame,
-        take_frame,
-    };
+    use super::{Bytes, BytesMut, CodecError, FRAME_BYTES_MAX, decode_body, encode_body, put_frame, take_frame};
     use crate::ids::JobId;
     use crate::job::JobRequest;
     use crate::reply::{Reply, Response, Submitted};
     use crate::request::{Request, Submit};
 
     fn submit() -> Request {
-        let mut job = JobRequest::new(["sh", "-c", "exit 7"])
-            .stdin(vec![0, 255])
-            .env("A", "b")
-            .name("n");
+        let mut job = JobRequest::new(["sh", "-c", "exit 7"]).stdin(vec![0, 255]).env("A", "b").name("n");
         job.constraints = vec!["zone in (a, b)".parse().unwrap()];
-        Request::Submit(Box::new(Submit {
-            job_id: JobId::from_parts(1, 2),
-            job,
-        }))
+        Request::Submit(Box::new(Submit { job_id: JobId::from_parts(1, 2), job }))
     }
 
     #[test]
@@ -138,14 +123,8 @@ mod tests {
 
     #[test]
     fn a_reply_survives_the_wire() {
-        let submitted = Submitted {
-            job_id: JobId::from_parts(3, 4),
-            existing: false,
-        };
-        let response = Response {
-            applied_index: 9,
-            outcome: Ok(Reply::SubmittedMany(vec![Ok(submitted)])),
-        };
+        let submitted = Submitted { job_id: JobId::from_parts(3, 4), existing: false };
+        let response = Response { applied_index: 9, outcome: Ok(Reply::SubmittedMany(vec![Ok(submitted)])) };
         let body = encode_body(&response).unwrap();
         assert_eq!(decode_body::<Response>(&body).unwrap(), response);
     }
@@ -161,10 +140,7 @@ mod tests {
             received.put_u8(byte);
             frames.extend(take_frame(&mut received).unwrap());
         }
-        assert_eq!(
-            frames,
-            vec![(7, Bytes::from_static(b"first")), (8, Bytes::new())]
-        );
+        assert_eq!(frames, vec![(7, Bytes::from_static(b"first")), (8, Bytes::new())]);
         assert!(received.is_empty());
     }
 
@@ -173,27 +149,18 @@ mod tests {
         let mut buffer = BytesMut::new();
         buffer.put_u32_le(FRAME_BYTES_MAX + 1);
         buffer.put_u64_le(1);
-        assert!(matches!(
-            take_frame(&mut buffer),
-            Err(CodecError::FrameTooLarge { .. })
-        ));
+        assert!(matches!(take_frame(&mut buffer), Err(CodecError::FrameTooLarge { .. })));
     }
 
     #[test]
     fn random_truncated_and_lengthened_bodies_are_refused() {
         let body = encode_body(&submit()).unwrap();
         for cut in 0..body.len() {
-            assert!(
-                decode_body::<Request>(&body[..cut]).is_err(),
-                "cut at {cut}"
-            );
+            assert!(decode_body::<Request>(&body[..cut]).is_err(), "cut at {cut}");
         }
         let mut longer = body.to_vec();
         longer.push(0);
-        assert!(matches!(
-            decode_body::<Request>(&longer),
-            Err(CodecError::TrailingBytes { bytes: 1 })
-        ));
+        assert!(matches!(decode_body::<Request>(&longer), Err(CodecError::TrailingBytes { bytes: 1 })));
         assert!(decode_body::<Request>(&[255; 64]).is_err());
     }
 

@@ -99,22 +99,13 @@ impl Connection {
     }
 
     /// Sends a body and waits for its answer.
-    pub(crate) async fn exchange(
-        &self,
-        body: Bytes,
-        lane: Lane,
-        timeout: Duration,
-    ) -> Result<Response, ExchangeError> {
+    pub(crate) async fn exchange(&self, body: Bytes, lane: Lane, timeout: Duration) -> Result<Response, ExchangeError> {
         self.link.exchange(body, lane, timeout).await
     }
 }
 
 impl Link {
-    fn start(
-        address: String,
-        quic: quinn::Connection,
-        streams: (quinn::SendStream, quinn::RecvStream),
-    ) -> Self {
+    fn start(address: String, quic: quinn::Connection, streams: (quinn::SendStream, quinn::RecvStream)) -> Self {
         let (outgoing, queue) = mpsc::channel(write::QUEUED_FRAMES_MAX);
         let pending = Arc::new(Pending::default());
         let writer = tokio::spawn(write::run(streams.0, queue, Arc::clone(&pending)));
@@ -132,59 +123,33 @@ impl Link {
         }
     }
 
-    async fn exchange(
-        &self,
-        body: Bytes,
-        lane: Lane,
-        timeout: Duration,
-    ) -> Result<Response, ExchangeError> {
+    async fn exchange(&self, body: Bytes, lane: Lane, timeout: Duration) -> Result<Response, ExchangeError> {
         let credit = match lane {
             Lane::Prompt => &self.prompt,
             Lane::Waiting => &self.waiting,
         };
         let weight = u32::try_from(body.len()).unwrap_or(u32::MAX);
-        let _credit = credit
-            .acquire()
-            .await
-            .expect("the credit of a connection is never closed");
-        let _bytes = self
-            .bytes
-            .acquire_many(weight)
-            .await
-            .expect("the credit of a connection is never closed");
+        let _credit = credit.acquire().await.expect("the credit of a connection is never closed");
+        let _bytes = self.bytes.acquire_many(weight).await.expect("the credit of a connection is never closed");
         let (answer, answered) = oneshot::channel();
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        self.pending
-            .insert(id, answer)
-            .map_err(|reason| self.not_sent(reason))?;
-        let _forget = Forget {
-            pending: &self.pending,
-            id,
-        };
+        self.pending.insert(id, answer).map_err(|reason| self.not_sent(reason))?;
+        let _forget = Forget { pending: &self.pending, id };
         if self.outgoing.send(Outgoing { id, body }).await.is_err() {
             return Err(self.not_sent(self.pending.reason()));
         }
         match tokio::time::timeout(timeout, answered).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(_)) => Err(ExchangeError::Lost {
-                address: self.address.clone(),
-                reason: self.pending.reason(),
-            }),
+            Ok(Err(_)) => Err(ExchangeError::Lost { address: self.address.clone(), reason: self.pending.reason() }),
             Err(_) => {
                 let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-                Err(ExchangeError::TimedOut {
-                    address: self.address.clone(),
-                    timeout_ms,
-                })
+                Err(ExchangeError::TimedOut { address: self.address.clone(), timeout_ms })
             }
         }
     }
 
     fn not_sent(&self, reason: String) -> ExchangeError {
-        ExchangeError::NotSent {
-            address: self.address.clone(),
-            reason,
-        }
+        ExchangeError::NotSent { address: self.address.clone(), reason }
     }
 }
 

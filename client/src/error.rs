@@ -148,9 +148,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Refused(body) | Self::NotNow(body) => return body.hint.clone(),
-            Self::HandshakeRefused { .. } => {
-                "See whether the profile's certificates are of this cluster's CA."
-            }
+            Self::HandshakeRefused { .. } => "See whether the profile's certificates are of this cluster's CA.",
             Self::OutcomeUnknown { job: Some(job), .. } => {
                 return Some(format!("Look it up: quorla job info {job}"));
             }
@@ -179,9 +177,5 @@ impl From<ErrorBody> for Error {
 }
 
 fn count(known: usize, more: bool) -> String {
-    if more {
-        format!("more than {known}")
-    } else {
-        known.to_string()
-    }
+    if more { format!("more than {known}") } else { known.to_string() }
 }

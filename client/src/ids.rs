@@ -25,9 +25,7 @@ pub struct RequestId(u128);
 
 /// Text that is no job id.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error(
-    "read {text:?} as a job id: expected {RANDOM_CHARS} characters, a dash and {TIME_CHARS} characters of base 32"
-)]
+#[error("read {text:?} as a job id: expected {RANDOM_CHARS} characters, a dash and {TIME_CHARS} characters of base 32")]
 pub struct ParseJobIdError {
     text: String,
 }
@@ -126,28 +124,20 @@ impl FromStr for JobId {
     type Err = ParseJobIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let refuse = || ParseJobIdError {
-            text: text.to_owned(),
-        };
+        let refuse = || ParseJobIdError { text: text.to_owned() };
         let (random, time) = text.split_once('-').ok_or_else(refuse)?;
         if random.len() != RANDOM_CHARS || time.len() != TIME_CHARS {
             return Err(refuse());
         }
         let random = read_base32(random).ok_or_else(refuse)?;
-        let time = read_base32(time)
-            .filter(|time| *time <= TIME_MASK)
-            .ok_or_else(refuse)?;
+        let time = read_base32(time).filter(|time| *time <= TIME_MASK).ok_or_else(refuse)?;
         Ok(Self((time << RANDOM_BITS) | random))
     }
 }
 
 impl Serialize for JobId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.collect_str(self)
-        } else {
-            self.0.serialize(serializer)
-        }
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
     }
 }
 
@@ -166,15 +156,7 @@ impl<'de> Deserialize<'de> for JobId {
 /// None when a character can't be part of an id.
 #[must_use]
 pub fn canonical_prefix(text: &str) -> Option<String> {
-    text.chars()
-        .map(|c| {
-            if c == '-' {
-                Some('-')
-            } else {
-                digit(c).map(|d| char::from(ALPHABET[d]))
-            }
-        })
-        .collect()
+    text.chars().map(|c| if c == '-' { Some('-') } else { digit(c).map(|d| char::from(ALPHABET[d])) }).collect()
 }
 
 fn push_base32(text: &mut String, number: u128, chars: usize) {
@@ -185,8 +167,7 @@ fn push_base32(text: &mut String, number: u128, chars: usize) {
 }
 
 fn read_base32(text: &str) -> Option<u128> {
-    text.chars()
-        .try_fold(0_u128, |number, c| Some((number << 5) | digit(c)? as u128))
+    text.chars().try_fold(0_u128, |number, c| Some((number << 5) | digit(c)? as u128))
 }
 
 fn digit(c: char) -> Option<usize> {
@@ -224,19 +205,10 @@ mod tests {
 
     #[test]
     fn what_is_no_id_is_refused() {
-        for text in [
-            "",
-            "-",
-            "0000000000000000",
-            "0000000000000000-000000000",
-            "000000000000000u-0000000000",
-        ] {
+        for text in ["", "-", "0000000000000000", "0000000000000000-000000000", "000000000000000u-0000000000"] {
             assert!(text.parse::<JobId>().is_err(), "{text}");
         }
-        assert!(
-            "0000000000000000-zzzzzzzzzz".parse::<JobId>().is_err(),
-            "a time beyond 48 bits"
-        );
+        assert!("0000000000000000-zzzzzzzzzz".parse::<JobId>().is_err(), "a time beyond 48 bits");
     }
 
     #[test]

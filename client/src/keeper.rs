@@ -67,12 +67,7 @@ impl Keeper {
             current: publish,
             clock_offset_ms: Arc::clone(&clock_offset_ms),
         };
-        Self {
-            wants,
-            current,
-            clock_offset_ms,
-            task: tokio::spawn(task.run(queue)),
-        }
+        Self { wants, current, clock_offset_ms, task: tokio::spawn(task.run(queue)) }
     }
 
     /// How far the server's clock is ahead of this machine's.
@@ -86,27 +81,12 @@ impl Keeper {
         last: Current,
         route: Route<String>,
     ) -> Result<Arc<Connection>, ConnectError> {
-        if let Some(open) = self
-            .current
-            .borrow()
-            .as_ref()
-            .filter(|open| suits(open, last.as_ref(), &route))
-        {
+        if let Some(open) = self.current.borrow().as_ref().filter(|open| suits(open, last.as_ref(), &route)) {
             return Ok(Arc::clone(open));
         }
         let (reply, replied) = oneshot::channel();
-        let gone = || ConnectError::Unreachable {
-            address: String::new(),
-            reason: "the client is stopping".into(),
-        };
-        self.wants
-            .send(Want {
-                avoid: last,
-                route,
-                reply,
-            })
-            .await
-            .map_err(|_| gone())?;
+        let gone = || ConnectError::Unreachable { address: String::new(), reason: "the client is stopping".into() };
+        self.wants.send(Want { avoid: last, route, reply }).await.map_err(|_| gone())?;
         replied.await.map_err(|_| gone())?
     }
 }
@@ -159,9 +139,7 @@ impl Task {
     async fn connect(&mut self, want: &Want) -> Result<Arc<Connection>, ConnectError> {
         let avoided = want.avoid.as_ref().map(|avoid| avoid.address.clone());
         let order = match &want.route {
-            Route::To(address) if self.follow_leader => {
-                self.ordered(Some(address), avoided.as_deref())
-            }
+            Route::To(address) if self.follow_leader => self.ordered(Some(address), avoided.as_deref()),
             _ => self.ordered(None, avoided.as_deref()),
         };
         let found = self.dial_any(order).await?;
@@ -200,17 +178,12 @@ impl Task {
 
     async fn dial(&self, address: &str) -> Result<Connection, ConnectError> {
         let dialed = self.dialer.dial(address).await?;
-        self.clock_offset_ms
-            .store(dialed.clock_offset_ms, Ordering::Relaxed);
+        self.clock_offset_ms.store(dialed.clock_offset_ms, Ordering::Relaxed);
         Ok(dialed.connection)
     }
 
     async fn move_to_leader(&self, found: Connection) -> Connection {
-        let leader = found
-            .welcome
-            .leader
-            .as_deref()
-            .filter(|leader| *leader != found.address);
+        let leader = found.welcome.leader.as_deref().filter(|leader| *leader != found.address);
         let Some(leader) = leader.filter(|_| self.follow_leader && !found.welcome.is_leader) else {
             return found;
         };
@@ -222,10 +195,7 @@ impl Task {
 
     fn is_beside_the_leader(&self) -> bool {
         let current = self.current.borrow();
-        self.follow_leader
-            && current
-                .as_ref()
-                .is_some_and(|open| open.is_open() && !open.welcome.is_leader)
+        self.follow_leader && current.as_ref().is_some_and(|open| open.is_open() && !open.welcome.is_leader)
     }
 
     async fn look_for_leader(&mut self) {
@@ -247,20 +217,8 @@ impl Task {
     fn ordered(&self, first: Option<&String>, last: Option<&str>) -> Vec<String> {
         let mut order: Vec<String> = first.into_iter().cloned().collect();
         let rest = |address: &&String| Some(*address) != first;
-        order.extend(
-            self.addresses
-                .iter()
-                .filter(rest)
-                .filter(|address| Some(address.as_str()) != last)
-                .cloned(),
-        );
-        order.extend(
-            self.addresses
-                .iter()
-                .filter(rest)
-                .filter(|address| Some(address.as_str()) == last)
-                .cloned(),
-        );
+        order.extend(self.addresses.iter().filter(rest).filter(|address| Some(address.as_str()) != last).cloned());
+        order.extend(self.addresses.iter().filter(rest).filter(|address| Some(address.as_str()) == last).cloned());
         order
     }
 
@@ -286,10 +244,8 @@ fn worst(failures: Vec<ConnectError>) -> ConnectError {
             ConnectError::Rejected { .. } => rejected.get_or_insert(failure),
         };
     }
-    unreachable
-        .or(rejected)
-        .unwrap_or_else(|| ConnectError::Unreachable {
-            address: "no address".to_owned(),
-            reason: "the profile names none".to_owned(),
-        })
+    unreachable.or(rejected).unwrap_or_else(|| ConnectError::Unreachable {
+        address: "no address".to_owned(),
+        reason: "the profile names none".to_owned(),
+    })
 }

@@ -44,8 +44,8 @@ pub use error::{Error, SetupError};
 
 pub use ids::{JobId, ParseJobIdError, RequestId, canonical_prefix};
 pub use job::{
-    Backoff, Constraint, JobRequest, KillSignal, LabelRule, ParseConstraintError, Place, ReadJobError,
-    Resources, RetryPolicy, Timeouts,
+    Backoff, Constraint, JobRequest, KillSignal, LabelRule, ParseConstraintError, Place, ReadJobError, Resources,
+    RetryPolicy, Timeouts,
 };
 pub use options::Options;
 pub use payload::Payload;
@@ -53,12 +53,12 @@ pub use profile::Profile;
 pub use refusal::{ErrorBody, ErrorCode};
 pub use reply::{Cancelled, PrefixMatch, Reply, Response, Submitted, Welcome};
 pub use request::{
-    Cancel, ContentHashQuery, Hello, JobQuery, ListQuery, LogsQuery, PROTOCOL_VERSION, PrefixQuery,
-    ReadLevel, Request, Retry, Submit, Wait,
+    Cancel, ContentHashQuery, Hello, JobQuery, ListQuery, LogsQuery, PROTOCOL_VERSION, PrefixQuery, ReadLevel, Request,
+    Retry, Submit, Wait,
 };
 pub use suggest::nearest;
 pub use tls::{ALPN, Credentials, Pem, SERVER_NAME};
 pub use view::{
-    AttemptOutcome, AttemptView, ClusterStatus, ContentHash, EventView, JobHistory, JobLogs,
-    JobPage, JobState, JobSummary, JobView, NodeRole, NodeView, Tail, Usage,
+    AttemptOutcome, AttemptView, ClusterStatus, ContentHash, EventView, JobHistory, JobLogs, JobPage, JobState,
+    JobSummary, JobView, NodeRole, NodeView, Tail, Usage,
 };

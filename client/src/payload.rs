@@ -119,9 +119,7 @@ impl<'de> Visitor<'de> for PayloadVisitor {
             let text: String = map.next_value()?;
             bytes = Some(STANDARD.decode(text).map_err(A::Error::custom)?);
         }
-        bytes
-            .map(Payload)
-            .ok_or_else(|| A::Error::missing_field("base64"))
+        bytes.map(Payload).ok_or_else(|| A::Error::missing_field("base64"))
     }
 }
 
@@ -131,10 +129,7 @@ mod tests {
 
     #[test]
     fn text_is_a_string_and_other_bytes_are_base64() {
-        assert_eq!(
-            serde_json::to_string(&Payload::from("hi\n")).unwrap(),
-            r#""hi\n""#
-        );
+        assert_eq!(serde_json::to_string(&Payload::from("hi\n")).unwrap(), r#""hi\n""#);
         let binary = Payload::from(vec![0xff, 0x00]);
         let json = serde_json::to_string(&binary).unwrap();
         assert_eq!(json, r#"{"base64":"/wA="}"#);

@@ -63,18 +63,13 @@ impl Profile {
     /// [`SetupError`] when there is none or it can't be read.
     pub fn find(name: Option<&str>) -> Result<(String, Self), SetupError> {
         let directory = directory();
-        let from_env = std::env::var("QUORLA_PROFILE")
-            .ok()
-            .filter(|name| !name.is_empty());
+        let from_env = std::env::var("QUORLA_PROFILE").ok().filter(|name| !name.is_empty());
         let (found, mut profile) = match name.or(from_env.as_deref()) {
             Some(name) => (name.to_owned(), Self::read(&directory, name)?),
             None => Self::default_of(&directory)?,
         };
         if let Ok(addresses) = std::env::var("QUORLA_ADDR") {
-            profile.addresses = addresses
-                .split(',')
-                .map(|address| address.trim().to_owned())
-                .collect();
+            profile.addresses = addresses.split(',').map(|address| address.trim().to_owned()).collect();
         }
         if let Ok(ca) = std::env::var("QUORLA_CA_CERT") {
             profile.ca = ca.into();
@@ -89,14 +84,10 @@ impl Profile {
     pub fn read(directory: &Path, name: &str) -> Result<Self, SetupError> {
         let path = path_of(directory, name)?;
         let text = std::fs::read_to_string(&path).map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => SetupError::NoProfile {
-                reason: format!("there is no profile {name} at {}", path.display()),
-            },
-            _ => SetupError::Read {
-                what: "a profile",
-                path: path.clone(),
-                source,
-            },
+            std::io::ErrorKind::NotFound => {
+                SetupError::NoProfile { reason: format!("there is no profile {name} at {}", path.display()) }
+            }
+            _ => SetupError::Read { what: "a profile", path: path.clone(), source },
         })?;
         let profile: Self = toml::from_str(&text).map_err(|error| SetupError::Malformed {
             what: "a profile",
@@ -117,16 +108,8 @@ impl Profile {
     /// [`SetupError::Write`].
     pub fn write(&self, directory: &Path, name: &str) -> Result<PathBuf, SetupError> {
         let path = path_of(directory, name)?;
-        let failed = |source| SetupError::Write {
-            what: "a profile",
-            path: path.clone(),
-            source,
-        };
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
-            .map_err(failed)?;
+        let failed = |source| SetupError::Write { what: "a profile", path: path.clone(), source };
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
         let text = toml::to_string(self).expect("a profile holds only text, paths and numbers");
         let beside = path.with_extension(format!("{}.new", std::process::id()));
         let mut file = std::fs::OpenOptions::new()
@@ -142,8 +125,7 @@ impl Profile {
     }
 
     fn default_of(directory: &Path) -> Result<(String, Self), SetupError> {
-        let read =
-            |name: &str| Self::read(directory, name).map(|profile| (name.to_owned(), profile));
+        let read = |name: &str| Self::read(directory, name).map(|profile| (name.to_owned(), profile));
         match read(DEV_PROFILE) {
             Err(SetupError::NoProfile { reason }) => match read(DEFAULT_PROFILE) {
                 Err(SetupError::NoProfile { .. }) => Err(SetupError::NoProfile { reason }),
@@ -163,11 +145,7 @@ pub fn directory() -> PathBuf {
 /// Where this user's state of Quorla lies.
 #[must_use]
 pub fn state_directory() -> PathBuf {
-    let absolute = |name| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = absolute("XDG_STATE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
         .unwrap_or_else(std::env::temp_dir);
@@ -175,10 +153,7 @@ pub fn state_directory() -> PathBuf {
 }
 
 fn path_of(directory: &Path, name: &str) -> Result<PathBuf, SetupError> {
-    let plain = !name.is_empty()
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+    let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
     if !plain {
         let reason = format!("{name:?} is no name of a profile: use letters, digits, `-` and `_`");
         return Err(SetupError::NoProfile { reason });
@@ -214,18 +189,13 @@ mod tests {
         let written = profile(Some(std::process::id()));
         let path = written.write(directory.path(), "dev").unwrap();
         assert_eq!(Profile::read(directory.path(), "dev").unwrap(), written);
-        assert_eq!(
-            std::fs::metadata(path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]
     fn a_profile_of_a_process_that_is_gone_is_no_profile() {
         let directory = tempfile::tempdir().unwrap();
-        profile(Some(u32::MAX))
-            .write(directory.path(), "dev")
-            .unwrap();
+        profile(Some(u32::MAX)).write(directory.path(), "dev").unwrap();
         let error = Profile::read(directory.path(), "dev").unwrap_err();
         assert!(matches!(error, SetupError::NoProfile { .. }), "{error}");
     }

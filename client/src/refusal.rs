@@ -135,13 +135,7 @@ impl ErrorBody {
     /// An error with this code and message.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            hint: None,
-            retry_after_ms: None,
-            leader: None,
-        }
+        Self { code, message: message.into(), hint: None, retry_after_ms: None, leader: None }
     }
 
     /// Adds the next thing to try.
@@ -162,19 +156,11 @@ impl ErrorBody {
     #[must_use]
     pub fn outcome(&self) -> TryOutcome<String> {
         match self.code {
-            ErrorCode::NotLeader => TryOutcome::NotLeader {
-                leader: self.leader.clone(),
-            },
-            ErrorCode::Overloaded | ErrorCode::NoQuorum => TryOutcome::NotNow {
-                retry_after_ms: self.retry_after_ms,
-            },
-            ErrorCode::ShuttingDown => TryOutcome::NotLeader {
-                leader: self.leader.clone(),
-            },
+            ErrorCode::NotLeader => TryOutcome::NotLeader { leader: self.leader.clone() },
+            ErrorCode::Overloaded | ErrorCode::NoQuorum => TryOutcome::NotNow { retry_after_ms: self.retry_after_ms },
+            ErrorCode::ShuttingDown => TryOutcome::NotLeader { leader: self.leader.clone() },
             ErrorCode::OutcomeUnknown => TryOutcome::Unknown,
-            code => TryOutcome::Refused {
-                settles_earlier_copies: code.settles_earlier_copies(),
-            },
+            code => TryOutcome::Refused { settles_earlier_copies: code.settles_earlier_copies() },
         }
     }
 
@@ -198,11 +184,7 @@ mod tests {
 
     #[test]
     fn the_text_of_a_code_is_its_json() {
-        for code in [
-            ErrorCode::InvalidRequest,
-            ErrorCode::RequestIsFromTheFuture,
-            ErrorCode::Internal,
-        ] {
+        for code in [ErrorCode::InvalidRequest, ErrorCode::RequestIsFromTheFuture, ErrorCode::Internal] {
             assert_eq!(serde_json::to_string(&code).unwrap(), format!("\"{code}\""));
         }
     }

@@ -4,10 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::JobId;
 use crate::refusal::ErrorBody;
-use crate::view::{
-    ClusterStatus, ContentHash, JobHistory, JobLogs, JobPage, JobState, JobSummary, JobView,
-    NodeView,
-};
+use crate::view::{ClusterStatus, ContentHash, JobHistory, JobLogs, JobPage, JobState, JobSummary, JobView, NodeView};
 
 /// One answer of the client plane.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

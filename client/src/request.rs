@@ -52,11 +52,7 @@ impl Request {
     pub const fn is_mutating(&self) -> bool {
         matches!(
             self,
-            Self::Submit(_)
-                | Self::SubmitMany(_)
-                | Self::Cancel(_)
-                | Self::Retry(_)
-                | Self::MarkContentHash(_)
+            Self::Submit(_) | Self::SubmitMany(_) | Self::Cancel(_) | Self::Retry(_) | Self::MarkContentHash(_)
         )
     }
 

@@ -85,11 +85,7 @@ pub struct RetryRules {
 
 impl Default for RetryRules {
     fn default() -> Self {
-        Self {
-            give_up_after_ms: 30_000,
-            pause_ms: 20,
-            pause_ms_max: 1_000,
-        }
+        Self { give_up_after_ms: 30_000, pause_ms: 20, pause_ms_max: 1_000 }
     }
 }
 
@@ -106,12 +102,7 @@ impl Tries {
     /// No try yet.
     #[must_use]
     pub const fn new(rules: RetryRules, mutating: bool) -> Self {
-        Self {
-            rules,
-            mutating,
-            failed: 0,
-            was_unknown: false,
-        }
+        Self { rules, mutating, failed: 0, was_unknown: false }
     }
 
     /// Whether a try of this mutating request ended with an unknown outcome.
@@ -124,19 +115,13 @@ impl Tries {
     pub fn next<N>(&mut self, outcome: TryOutcome<N>, elapsed_ms: u64, random: u32) -> Step<N> {
         let (to, wait_ms, kind) = match outcome {
             TryOutcome::Done => return Step::Finish,
-            TryOutcome::Refused {
-                settles_earlier_copies,
-            } => {
+            TryOutcome::Refused { settles_earlier_copies } => {
                 return Step::GiveUp(self.refused(settles_earlier_copies));
             }
             TryOutcome::NotNow { retry_after_ms } => (Route::Same, retry_after_ms, GiveUp::NotNow),
-            TryOutcome::NotLeader {
-                leader: Some(leader),
-            } => (
-                Route::To(leader),
-                Some(self.redirect_pause_ms()),
-                GiveUp::NotNow,
-            ),
+            TryOutcome::NotLeader { leader: Some(leader) } => {
+                (Route::To(leader), Some(self.redirect_pause_ms()), GiveUp::NotNow)
+            }
             TryOutcome::NotLeader { leader: None } => (Route::Other, None, GiveUp::NotNow),
             TryOutcome::NotSent => (Route::Other, None, GiveUp::Unreachable),
             TryOutcome::Unknown => {
@@ -147,30 +132,18 @@ impl Tries {
         let after_ms = wait_ms.unwrap_or(0).max(self.pause_ms(wait_ms, random));
         self.failed = self.failed.saturating_add(1);
         if elapsed_ms.saturating_add(after_ms) > self.rules.give_up_after_ms {
-            return Step::GiveUp(if self.was_unknown {
-                GiveUp::Unknown
-            } else {
-                kind
-            });
+            return Step::GiveUp(if self.was_unknown { GiveUp::Unknown } else { kind });
         }
         Step::Retry { after_ms, to }
     }
 
     const fn refused(&self, settles_earlier_copies: bool) -> GiveUp {
-        if self.was_unknown && !settles_earlier_copies {
-            GiveUp::Unknown
-        } else {
-            GiveUp::Refused
-        }
+        if self.was_unknown && !settles_earlier_copies { GiveUp::Unknown } else { GiveUp::Refused }
     }
 
     /// The first redirect is followed at once; servers that point at each other are not asked in a tight loop.
     const fn redirect_pause_ms(&self) -> u64 {
-        if self.failed == 0 {
-            0
-        } else {
-            self.rules.pause_ms
-        }
+        if self.failed == 0 { 0 } else { self.rules.pause_ms }
     }
 
     /// Doubles with each failed try up to the bound; half of it is random, so that clients do not return in step.
@@ -194,38 +167,21 @@ mod tests {
     }
 
     fn refused(settles_earlier_copies: bool) -> TryOutcome<u8> {
-        TryOutcome::Refused {
-            settles_earlier_copies,
-        }
+        TryOutcome::Refused { settles_earlier_copies }
     }
 
     #[test]
     fn a_refusal_passes_through_at_once() {
-        assert_eq!(
-            tries().next(refused(false), 0, 0),
-            Step::GiveUp(GiveUp::Refused)
-        );
+        assert_eq!(tries().next(refused(false), 0, 0), Step::GiveUp(GiveUp::Refused));
         assert_eq!(tries().next(TryOutcome::<u8>::Done, 0, 0), Step::Finish);
     }
 
     #[test]
     fn unknown_is_repeated_and_never_becomes_failed() {
         let mut tries = tries();
-        assert!(matches!(
-            tries.next(TryOutcome::<u8>::Unknown, 0, 0),
-            Step::Retry {
-                to: Route::Other,
-                ..
-            }
-        ));
-        assert!(matches!(
-            tries.next(TryOutcome::<u8>::NotSent, 10, 0),
-            Step::Retry { .. }
-        ));
-        assert_eq!(
-            tries.next(TryOutcome::<u8>::NotSent, 30_000, 0),
-            Step::GiveUp(GiveUp::Unknown)
-        );
+        assert!(matches!(tries.next(TryOutcome::<u8>::Unknown, 0, 0), Step::Retry { to: Route::Other, .. }));
+        assert!(matches!(tries.next(TryOutcome::<u8>::NotSent, 10, 0), Step::Retry { .. }));
+        assert_eq!(tries.next(TryOutcome::<u8>::NotSent, 30_000, 0), Step::GiveUp(GiveUp::Unknown));
     }
 
     #[test]
@@ -241,44 +197,21 @@ mod tests {
     fn a_read_that_got_no_answer_is_merely_unreachable() {
         let mut tries = Tries::new(RetryRules::default(), false);
         tries.next(TryOutcome::<u8>::Unknown, 0, 0);
-        assert_eq!(
-            tries.next(TryOutcome::<u8>::NotSent, 30_000, 0),
-            Step::GiveUp(GiveUp::Unreachable)
-        );
+        assert_eq!(tries.next(TryOutcome::<u8>::NotSent, 30_000, 0), Step::GiveUp(GiveUp::Unreachable));
     }
 
     #[test]
     fn a_leader_hint_is_followed_at_once_the_first_time() {
         let mut tries = tries();
         let hint = TryOutcome::NotLeader { leader: Some(2_u8) };
-        assert_eq!(
-            tries.next(hint.clone(), 0, 0),
-            Step::Retry {
-                after_ms: 0,
-                to: Route::To(2)
-            }
-        );
-        assert_eq!(
-            tries.next(hint, 0, 0),
-            Step::Retry {
-                after_ms: 20,
-                to: Route::To(2)
-            }
-        );
+        assert_eq!(tries.next(hint.clone(), 0, 0), Step::Retry { after_ms: 0, to: Route::To(2) });
+        assert_eq!(tries.next(hint, 0, 0), Step::Retry { after_ms: 20, to: Route::To(2) });
     }
 
     #[test]
     fn the_server_says_how_long_to_wait() {
-        let overloaded = TryOutcome::<u8>::NotNow {
-            retry_after_ms: Some(250),
-        };
-        assert_eq!(
-            tries().next(overloaded, 0, 7),
-            Step::Retry {
-                after_ms: 250,
-                to: Route::Same
-            }
-        );
+        let overloaded = TryOutcome::<u8>::NotNow { retry_after_ms: Some(250) };
+        assert_eq!(tries().next(overloaded, 0, 7), Step::Retry { after_ms: 250, to: Route::Same });
     }
 
     #[test]
@@ -292,9 +225,6 @@ mod tests {
             }
         }
         assert!(pauses.is_sorted());
-        assert!(
-            *pauses.first().unwrap() >= 10 && *pauses.last().unwrap() <= 1_000,
-            "{pauses:?}"
-        );
+        assert!(*pauses.first().unwrap() >= 10 && *pauses.last().unwrap() <= 1_000, "{pauses:?}");
     }
 }

@@ -24,9 +24,7 @@ pub(crate) fn nearest_field(message: &str) -> Option<String> {
 
 /// Letters first, and words in another order count as near: `max_attempts` is `attempts_max`.
 fn similarity(a: &str, b: &str) -> f64 {
-    strsim::jaro_winkler(a, b)
-        .min(strsim::normalized_levenshtein(a, b) + 0.3)
-        .max(same_words(a, b))
+    strsim::jaro_winkler(a, b).min(strsim::normalized_levenshtein(a, b) + 0.3).max(same_words(a, b))
 }
 
 fn same_words(a: &str, b: &str) -> f64 {

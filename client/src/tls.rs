@@ -55,11 +55,9 @@ impl Pem {
     fn read(&self, what: &'static str) -> Result<Vec<u8>, SetupError> {
         match self {
             Self::Bytes(bytes) => Ok(bytes.clone()),
-            Self::File(path) => std::fs::read(path).map_err(|source| SetupError::Read {
-                what,
-                path: path.clone(),
-                source,
-            }),
+            Self::File(path) => {
+                std::fs::read(path).map_err(|source| SetupError::Read { what, path: path.clone(), source })
+            }
         }
     }
 }
@@ -71,10 +69,7 @@ pub(crate) fn client_config(credentials: &Credentials) -> Result<quinn::ClientCo
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(unusable)?
         .with_root_certificates(roots(&credentials.ca)?)
-        .with_client_auth_cert(
-            certificates(&credentials.cert, "the client's certificate")?,
-            key(&credentials.key)?,
-        )
+        .with_client_auth_cert(certificates(&credentials.cert, "the client's certificate")?, key(&credentials.key)?)
         .map_err(unusable)?;
     tls.alpn_protocols = vec![ALPN.to_vec()];
     let quic = QuicClientConfig::try_from(tls).map_err(unusable)?;
@@ -85,9 +80,7 @@ pub(crate) fn client_config(credentials: &Credentials) -> Result<quinn::ClientCo
 
 fn transport() -> quinn::TransportConfig {
     let mut transport = quinn::TransportConfig::default();
-    let idle = IDLE_TIMEOUT
-        .try_into()
-        .expect("two seconds are a valid QUIC idle timeout");
+    let idle = IDLE_TIMEOUT.try_into().expect("two seconds are a valid QUIC idle timeout");
     transport.max_idle_timeout(Some(idle));
     transport.keep_alive_interval(Some(KEEP_ALIVE));
     transport.stream_receive_window(STREAM_WINDOW_BYTES.into());
@@ -107,26 +100,19 @@ fn certificates(pem: &Pem, what: &'static str) -> Result<Vec<CertificateDer<'sta
     let bytes = pem.read(what)?;
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
         .collect::<Result<_, _>>()
-        .map_err(|error| SetupError::Tls {
-            reason: format!("{what}: {error}"),
-        })?;
+        .map_err(|error| SetupError::Tls { reason: format!("{what}: {error}") })?;
     if certificates.is_empty() {
-        return Err(SetupError::Tls {
-            reason: format!("{what}: it holds no certificate"),
-        });
+        return Err(SetupError::Tls { reason: format!("{what}: it holds no certificate") });
     }
     Ok(certificates)
 }
 
 fn key(pem: &Pem) -> Result<PrivateKeyDer<'static>, SetupError> {
     let bytes = pem.read("the client's key")?;
-    PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| SetupError::Tls {
-        reason: format!("the client's key: {error}"),
-    })
+    PrivateKeyDer::from_pem_slice(&bytes)
+        .map_err(|error| SetupError::Tls { reason: format!("the client's key: {error}") })
 }
 
 fn unusable(error: impl std::fmt::Display) -> SetupError {
-    SetupError::Tls {
-        reason: error.to_string(),
-    }
+    SetupError::Tls { reason: error.to_string() }
 }

@@ -45,9 +45,7 @@ fn read_ms(clock: ClockId) -> u64 {
     let time = clock_gettime(clock);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
-    seconds
-        .saturating_mul(1_000)
-        .saturating_add(nanos / 1_000_000)
+    seconds.saturating_mul(1_000).saturating_add(nanos / 1_000_000)
 }
 
 #[cfg(test)]

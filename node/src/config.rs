@@ -38,11 +38,7 @@ impl Sources {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        Self {
-            file,
-            environment,
-            overrides,
-        }
+        Self { file, environment, overrides }
     }
 }
 

@@ -142,10 +142,7 @@ impl Endpoint {
                 let runtime = Arc::new(quinn::TokioRuntime);
                 quinn::Endpoint::new(tls.endpoint_config(), Some(server), socket, runtime)
             })
-            .map_err(|source| EndpointError::Bind {
-                address: settings.bind,
-                source,
-            })?;
+            .map_err(|source| EndpointError::Bind { address: settings.bind, source })?;
         let shared = Arc::new(Shared {
             quic,
             tls,
@@ -164,10 +161,7 @@ impl Endpoint {
 
     /// The bound UDP address.
     pub fn local_addr(&self) -> Result<SocketAddr, EndpointError> {
-        self.shared
-            .quic
-            .local_addr()
-            .map_err(EndpointError::LocalAddress)
+        self.shared.quic.local_addr().map_err(EndpointError::LocalAddress)
     }
 
     /// What this node's own certificate says.
@@ -183,11 +177,7 @@ impl Endpoint {
     /// The live connection to `peer` for `traffic`, dialled if there is none.
     ///
     /// After a failed attempt further ones are refused at once until a back-off has passed, 50 ms at first, 2 s at most.
-    pub async fn connect(
-        &self,
-        peer: &PeerAddress,
-        traffic: Traffic,
-    ) -> Result<quinn::Connection, DialError> {
+    pub async fn connect(&self, peer: &PeerAddress, traffic: Traffic) -> Result<quinn::Connection, DialError> {
         pool::connect(&self.shared, peer, traffic).await
     }
 
@@ -209,20 +199,14 @@ impl Endpoint {
     /// Closes every connection, tells the peers, and waits a moment for that to leave.
     pub async fn close(&self) {
         let shared = &self.shared;
-        shared.quic.close(
-            VarInt::from_u32(code::SHUTDOWN),
-            b"the node is shutting down",
-        );
+        shared.quic.close(VarInt::from_u32(code::SHUTDOWN), b"the node is shutting down");
         shared.tasks.close();
         let idle = async {
             shared.quic.wait_idle().await;
             shared.tasks.wait().await;
         };
         if tokio::time::timeout(CLOSE_MAX, idle).await.is_err() {
-            tracing::warn!(
-                wait_ms = CLOSE_MAX.as_millis(),
-                "endpoint closed before all peers knew"
-            );
+            tracing::warn!(wait_ms = CLOSE_MAX.as_millis(), "endpoint closed before all peers knew");
         }
     }
 }

@@ -59,14 +59,7 @@ impl StreamHeader {
     /// The wire form.
     pub fn encode(self) -> [u8; Self::BYTES] {
         let group = self.group.to_le_bytes();
-        [
-            MAGIC[0],
-            MAGIC[1],
-            VERSION,
-            self.channel,
-            group[0],
-            group[1],
-        ]
+        [MAGIC[0], MAGIC[1], VERSION, self.channel, group[0], group[1]]
     }
 
     /// Reads the wire form.
@@ -78,10 +71,7 @@ impl StreamHeader {
         if version != VERSION {
             return Err(FrameError::UnknownVersion(version));
         }
-        Ok(Self {
-            group: u16::from_le_bytes([low, high]),
-            channel,
-        })
+        Ok(Self { group: u16::from_le_bytes([low, high]), channel })
     }
 }
 
@@ -91,9 +81,7 @@ pub fn length_prefix(bytes: usize, bytes_max: usize) -> Result<[u8; LENGTH_BYTES
     if bytes > bytes_max {
         return Err(oversized);
     }
-    u32::try_from(bytes)
-        .map(u32::to_le_bytes)
-        .map_err(|_| oversized)
+    u32::try_from(bytes).map(u32::to_le_bytes).map_err(|_| oversized)
 }
 
 /// Cuts a stream of chunks into frames.
@@ -111,11 +99,7 @@ pub struct FrameDecoder {
 impl FrameDecoder {
     /// A decoder that accepts frames of up to `bytes_max` bytes.
     pub fn new(bytes_max: usize) -> Self {
-        Self {
-            bytes_max,
-            chunk: Bytes::new(),
-            partial: BytesMut::new(),
-        }
+        Self { bytes_max, chunk: Bytes::new(), partial: BytesMut::new() }
     }
 
     /// Takes the next bytes of the stream.
@@ -157,10 +141,7 @@ fn frame_end(bytes: &[u8], bytes_max: usize) -> Result<Option<usize>, FrameError
     };
     let length = usize::try_from(u32::from_le_bytes(*prefix)).unwrap_or(usize::MAX);
     if length > bytes_max {
-        return Err(FrameError::Oversized {
-            bytes: length,
-            bytes_max,
-        });
+        return Err(FrameError::Oversized { bytes: length, bytes_max });
     }
     let end = LENGTH_BYTES + length;
     Ok((bytes.len() >= end).then_some(end))
@@ -214,10 +195,7 @@ mod tests {
     fn oversized_frame_is_refused_from_its_prefix_alone() {
         let mut decoder = FrameDecoder::new(10);
         decoder.push(Bytes::from_static(&[0xff, 0xff, 0xff, 0xff]));
-        let refused = FrameError::Oversized {
-            bytes: 0xffff_ffff,
-            bytes_max: 10,
-        };
+        let refused = FrameError::Oversized { bytes: 0xffff_ffff, bytes_max: 10 };
         assert_eq!(decoder.pop(), Err(refused));
         assert!(length_prefix(11, 10).is_err());
     }
@@ -232,10 +210,7 @@ mod tests {
 
     #[test]
     fn header_reads_back_and_its_bytes_are_settled() {
-        let header = StreamHeader {
-            group: 0x0102,
-            channel: 3,
-        };
+        let header = StreamHeader { group: 0x0102, channel: 3 };
         assert_eq!(header.encode(), [b'Q', b'L', 1, 3, 2, 1]);
         assert_eq!(StreamHeader::decode(header.encode()), Ok(header));
     }
@@ -243,9 +218,6 @@ mod tests {
     #[test]
     fn foreign_header_and_newer_version_are_told_apart() {
         assert_eq!(StreamHeader::decode(*b"GET / "), Err(FrameError::NotOurs));
-        assert_eq!(
-            StreamHeader::decode(*b"QL\x02\0\0\0"),
-            Err(FrameError::UnknownVersion(2))
-        );
+        assert_eq!(StreamHeader::decode(*b"QL\x02\0\0\0"), Err(FrameError::UnknownVersion(2)));
     }
 }

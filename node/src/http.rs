@@ -32,12 +32,7 @@ pub fn operator_routes(metrics_path: &str, metrics: Metrics, readiness: Readines
 
 /// A JSON reply.
 pub fn json_reply(status: StatusCode, body: &Value) -> Response {
-    (
-        status,
-        [(header::CONTENT_TYPE, "application/json")],
-        body.to_string(),
-    )
-        .into_response()
+    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
 /// An error as every HTTP reply words it: a stable code for programs, a message for people.
@@ -51,35 +46,19 @@ async fn health() -> Response {
 
 async fn ready(State(readiness): State<Readiness>) -> Response {
     let reasons = readiness.reasons();
-    let status = if reasons.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    let listed: Vec<Value> = reasons
-        .iter()
-        .map(|reason| json!({ "component": reason.component, "reason": reason.text }))
-        .collect();
-    json_reply(
-        status,
-        &json!({ "ready": reasons.is_empty(), "reasons": listed }),
-    )
+    let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let listed: Vec<Value> =
+        reasons.iter().map(|reason| json!({ "component": reason.component, "reason": reason.text })).collect();
+    json_reply(status, &json!({ "ready": reasons.is_empty(), "reasons": listed }))
 }
 
 fn render(metrics: &Metrics) -> Response {
-    let text_format = [(
-        header::CONTENT_TYPE,
-        "text/plain; version=0.0.4; charset=utf-8",
-    )];
+    let text_format = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (text_format, metrics.render()).into_response()
 }
 
 async fn not_found() -> Response {
-    error_reply(
-        StatusCode::NOT_FOUND,
-        "not_found",
-        "there is nothing at this path",
-    )
+    error_reply(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
 }
 
 #[cfg(test)]

@@ -52,9 +52,7 @@ impl fmt::Display for KeyId {
 
 impl fmt::Debug for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0[..6]
-            .iter()
-            .try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.0[..6].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -134,13 +132,7 @@ mod tests {
     #[test]
     fn malformed_key_ids_are_refused() {
         let nearly = "0".repeat(63);
-        for text in [
-            "",
-            "00",
-            nearly.as_str(),
-            &format!("{nearly}g"),
-            &format!("{nearly}é"),
-        ] {
+        for text in ["", "00", nearly.as_str(), &format!("{nearly}g"), &format!("{nearly}é")] {
             assert_eq!(KeyId::parse(text), None, "{text}");
         }
     }

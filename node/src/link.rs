@@ -92,25 +92,15 @@ impl ClusterLink {
     /// Keeps a link to every live member, until [`ClusterLink::stop`].
     pub fn follow(&self, members: watch::Receiver<Members>) {
         let link = self.clone();
-        self.shared
-            .tasks
-            .spawn(async move { link.keep_linked(members).await });
+        self.shared.tasks.spawn(async move { link.keep_linked(members).await });
     }
 
     /// Dials a peer and links with it.
     pub async fn connect(&self, peer: &PeerAddress) -> Result<(), LinkError> {
         let connection = self.shared.endpoint.connect(peer, Traffic::Bulk).await?;
-        let (mut send, recv) = connection
-            .open_bi()
-            .await
-            .map_err(|error| greeting(&error))?;
-        let header = StreamHeader {
-            group: 0,
-            channel: LINK_CHANNEL,
-        };
-        send.write_all(&header.encode())
-            .await
-            .map_err(|error| greeting(&error))?;
+        let (mut send, recv) = connection.open_bi().await.map_err(|error| greeting(&error))?;
+        let header = StreamHeader { group: 0, channel: LINK_CHANNEL };
+        send.write_all(&header.encode()).await.map_err(|error| greeting(&error))?;
         self.join(peer.key, send, recv, false).await
     }
 
@@ -162,9 +152,7 @@ impl ClusterLink {
         let exchange = exchange(&mut send, &mut recv, own);
         let theirs = tokio::time::timeout(GREETING_MAX, exchange)
             .await
-            .map_err(|_| LinkError::Greeting {
-                reason: "no answer in time".to_owned(),
-            })??;
+            .map_err(|_| LinkError::Greeting { reason: "no answer in time".to_owned() })??;
         let mut server = self.shared.server.lock().await;
         server.adopt(theirs).await?;
         self.lock_linked().insert(peer);
@@ -194,10 +182,7 @@ impl ClusterLink {
             if self.lock_linked().contains(&member.key) {
                 continue;
             }
-            let peer = PeerAddress {
-                key: member.key,
-                address: member.address.clone(),
-            };
+            let peer = PeerAddress { key: member.key, address: member.address.clone() };
             if let Err(error) = self.connect(&peer).await {
                 tracing::debug!(peer = %member.name, %error, "not linked");
             }
@@ -205,37 +190,21 @@ impl ClusterLink {
     }
 
     fn lock_linked(&self) -> std::sync::MutexGuard<'_, HashSet<KeyId>> {
-        self.shared
-            .linked
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shared.linked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn forget(linked: &Mutex<HashSet<KeyId>>, peer: KeyId) {
-    linked
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .remove(&peer);
+    linked.lock().unwrap_or_else(PoisonError::into_inner).remove(&peer);
 }
 
-async fn exchange(
-    send: &mut SendStream,
-    recv: &mut RecvStream,
-    own: Cookie,
-) -> Result<Cookie, LinkError> {
-    send.write_all(&own.0)
-        .await
-        .map_err(|error| greeting(&error))?;
+async fn exchange(send: &mut SendStream, recv: &mut RecvStream, own: Cookie) -> Result<Cookie, LinkError> {
+    send.write_all(&own.0).await.map_err(|error| greeting(&error))?;
     let mut theirs = [0; COOKIE_BYTES];
-    recv.read_exact(&mut theirs)
-        .await
-        .map_err(|error| greeting(&error))?;
+    recv.read_exact(&mut theirs).await.map_err(|error| greeting(&error))?;
     Ok(Cookie(theirs))
 }
 
 fn greeting(error: &impl std::error::Error) -> LinkError {
-    LinkError::Greeting {
-        reason: error.to_string(),
-    }
+    LinkError::Greeting { reason: error.to_string() }
 }

@@ -32,30 +32,17 @@ pub enum LogError {
 
 /// Starts to log to standard error, for the whole process. Once.
 pub fn start(config: &LogConfig) -> Result<(), LogError> {
-    let filter: Targets = config.filter.parse().map_err(|source| LogError::Filter {
-        filter: config.filter.clone(),
-        source,
-    })?;
+    let filter: Targets =
+        config.filter.parse().map_err(|source| LogError::Filter { filter: config.filter.clone(), source })?;
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let lines = layer(config.format, BoxMakeWriter::new(io::stderr), colours);
-    Ok(tracing_subscriber::registry()
-        .with(lines.with_filter(filter))
-        .try_init()?)
+    Ok(tracing_subscriber::registry().with(lines.with_filter(filter)).try_init()?)
 }
 
-fn layer(
-    format: LogFormat,
-    to: BoxMakeWriter,
-    colours: bool,
-) -> Box<dyn Layer<Registry> + Send + Sync> {
+fn layer(format: LogFormat, to: BoxMakeWriter, colours: bool) -> Box<dyn Layer<Registry> + Send + Sync> {
     match format {
         LogFormat::Text => fmt::layer().with_writer(to).with_ansi(colours).boxed(),
-        LogFormat::Json => fmt::layer()
-            .json()
-            .flatten_event(true)
-            .with_span_list(false)
-            .with_writer(to)
-            .boxed(),
+        LogFormat::Json => fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(to).boxed(),
     }
 }
 
@@ -102,8 +89,7 @@ mod tests {
 
     #[test]
     fn json_lines_carry_fields_of_event_and_span() {
-        let line: serde_json::Value =
-            serde_json::from_str(&logged(LogFormat::Json, "info")).unwrap();
+        let line: serde_json::Value = serde_json::from_str(&logged(LogFormat::Json, "info")).unwrap();
         assert_eq!(line["message"], "attempt started");
         assert_eq!(line["fence"], 7);
         assert_eq!(line["span"]["job"], "0abc");
@@ -112,10 +98,7 @@ mod tests {
     #[test]
     fn text_lines_carry_fields_of_event_and_span() {
         let line = logged(LogFormat::Text, "info");
-        assert!(
-            line.contains("job=\"0abc\"") && line.contains("fence=7"),
-            "{line}"
-        );
+        assert!(line.contains("job=\"0abc\"") && line.contains("fence=7"), "{line}");
     }
 
     #[test]

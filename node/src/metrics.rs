@@ -28,43 +28,23 @@ const REFUSED: &str = "quorla_client_requests_refused_total";
 /// Gauges and what they mean.
 const GAUGES: &[(&str, &str)] = &[
     (RAFT_TERM, "Raft term of this node."),
-    (
-        RAFT_STATE,
-        "1 for the state this node is in, 0 for the others.",
-    ),
+    (RAFT_STATE, "1 for the state this node is in, 0 for the others."),
     (RAFT_IS_LEADER, "1 while this node leads."),
     (APPLIED_INDEX, "Index of the last entry applied here."),
-    (
-        APPLY_LAG,
-        "Entries known to be committed or appended and not applied here.",
-    ),
-    (
-        CLOCK_SKEW,
-        "How far this node's wall clock is from the cluster's median; positive is ahead.",
-    ),
+    (APPLY_LAG, "Entries known to be committed or appended and not applied here."),
+    (CLOCK_SKEW, "How far this node's wall clock is from the cluster's median; positive is ahead."),
     (SLOTS, "Attempts that this node may run at once."),
     (SLOTS_USED, "Attempts that this node holds."),
     (JOBS_LIVE, "Jobs that have not ended, as this node knows."),
-    (
-        MEMBERS_LIVE,
-        "Members that gossip shows as live, this one included.",
-    ),
-    (
-        CONNECTIONS,
-        "Open QUIC connections, both planes and directions.",
-    ),
+    (MEMBERS_LIVE, "Members that gossip shows as live, this one included."),
+    (CONNECTIONS, "Open QUIC connections, both planes and directions."),
     (CLIENTS, "Client sessions served here."),
-    (
-        RESIDENT,
-        "Resident memory of the node process, without its warden.",
-    ),
+    (RESIDENT, "Resident memory of the node process, without its warden."),
 ];
 
 /// Counters and what they mean.
-const COUNTERS: &[(&str, &str)] = &[
-    (REQUESTS, "Requests of clients answered here."),
-    (REFUSED, "Requests of clients refused here."),
-];
+const COUNTERS: &[(&str, &str)] =
+    &[(REQUESTS, "Requests of clients answered here."), (REFUSED, "Requests of clients refused here.")];
 
 /// What a node is, as Raft sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -196,9 +176,7 @@ pub fn count_request(refused: bool) {
 /// Resident memory of this process.
 pub fn resident_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
     kibibytes.checked_mul(1_024)
 }
@@ -251,10 +229,7 @@ mod tests {
             assert!(name.ends_with("_total"), "{name}");
         }
         for (name, _) in GAUGES {
-            assert!(
-                name.starts_with("quorla_") && !name.ends_with("_total"),
-                "{name}"
-            );
+            assert!(name.starts_with("quorla_") && !name.ends_with("_total"), "{name}");
         }
     }
 

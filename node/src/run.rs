@@ -115,12 +115,12 @@ impl Node {
         let kind = Arc::new(quorla_actors::kind::process::Processes::new(Arc::clone(&processes)));
         let ground = Ground { replica: Arc::clone(&replica) as _, group: replica, kind };
         let settings = parts::actor_settings(&config, &network.own);
-        let actors = Actors::start(settings, ground).await.map_err(|error| NodeError::Actors { reason: error.to_string() })?;
+        let actors =
+            Actors::start(settings, ground).await.map_err(|error| NodeError::Actors { reason: error.to_string() })?;
         let dispatch = Dispatch::new(consensus.clone(), network.gossip.members(), network.about(&config, &listening));
         let (stopping, _) = watch::channel(false);
         let tasks = TaskTracker::new();
-        let node =
-            Self { listening, network, consensus, storage, actors, processes, dispatch, gate, tasks, stopping };
+        let node = Self { listening, network, consensus, storage, actors, processes, dispatch, gate, tasks, stopping };
         node.serve();
         tracing::info!(name = %node.listening.name, quic = %node.listening.quic, http = %node.listening.http, "the node is up");
         Ok(node)

@@ -6,12 +6,12 @@
 
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use quorla_actors::sessions::Conversation;
 use quorla_client::{
     ErrorBody, ErrorCode, Request, Response,
     codec::{decode_body, encode_body},
     limits::{REQUESTS_IN_FLIGHT_MAX, WAITS_IN_FLIGHT_MAX},
 };
-use quorla_actors::sessions::Conversation;
 use quorla_ledger::ids::Principal;
 use tokio::sync::watch;
 

@@ -14,9 +14,7 @@ use crate::frames::{FrameDecoder, FrameError, LENGTH_BYTES, StreamHeader, length
 use crate::gossip::Members;
 use crate::identity::KeyId;
 
-use quorla_consensus::transport::{
-    Channel, Duplex, FrameSink, FrameSource, Peer, Transport, TransportError,
-};
+use quorla_consensus::transport::{Channel, Duplex, FrameSink, FrameSource, Peer, Transport, TransportError};
 
 /// Frames up to this size are copied behind their prefix; larger ones are sent without a copy.
 const COPIED_BYTES_MAX: usize = 4_096;
@@ -43,48 +41,26 @@ impl QuicTransport {
         PeerAddress { key, address: seen.unwrap_or_else(|| to.address.clone()) }
     }
 
-    async fn open_stream(
-        &self,
-        to: &Peer,
-        group: u16,
-        channel: Channel,
-    ) -> Result<Duplex, TransportError> {
+    async fn open_stream(&self, to: &Peer, group: u16, channel: Channel) -> Result<Duplex, TransportError> {
         let peer = self.address_of(to);
-        let connection = self
-            .endpoint
-            .connect(&peer, traffic_of(channel))
-            .await
-            .map_err(|error| unreachable(&error))?;
+        let connection =
+            self.endpoint.connect(&peer, traffic_of(channel)).await.map_err(|error| unreachable(&error))?;
         let (mut send, recv) = connection.open_bi().await.map_err(|error| broken(&error))?;
-        let header = StreamHeader {
-            group,
-            channel: channel.number(),
-        };
-        send.write_all(&header.encode())
-            .await
-            .map_err(|error| broken(&error))?;
+        let header = StreamHeader { group, channel: channel.number() };
+        send.write_all(&header.encode()).await.map_err(|error| broken(&error))?;
         Ok(duplex(send, recv, channel))
     }
 }
 
 impl Transport for QuicTransport {
-    fn open<'a>(
-        &'a self,
-        to: &'a Peer,
-        group: u16,
-        channel: Channel,
-    ) -> BoxFuture<'a, Result<Duplex, TransportError>> {
+    fn open<'a>(&'a self, to: &'a Peer, group: u16, channel: Channel) -> BoxFuture<'a, Result<Duplex, TransportError>> {
         self.open_stream(to, group, channel).boxed()
     }
 }
 
 /// Which connection carries a channel.
 fn traffic_of(channel: Channel) -> Traffic {
-    if channel == Channel::VOTE {
-        Traffic::Control
-    } else {
-        Traffic::Bulk
-    }
+    if channel == Channel::VOTE { Traffic::Control } else { Traffic::Bulk }
 }
 
 /// How urgent a channel's streams are among those of its connection; snapshots give way to everything.
@@ -102,17 +78,8 @@ pub(crate) fn duplex(send: SendStream, recv: RecvStream, channel: Channel) -> Du
     let _ = send.set_priority(priority_of(channel));
     let bytes_max = channel.frame_bytes_max();
     Duplex {
-        sink: Box::new(QuicSink {
-            send,
-            bytes_max,
-            torn: false,
-            finished: false,
-        }),
-        source: Box::new(QuicSource {
-            recv,
-            frames: FrameDecoder::new(bytes_max),
-            ended: false,
-        }),
+        sink: Box::new(QuicSink { send, bytes_max, torn: false, finished: false }),
+        source: Box::new(QuicSource { recv, frames: FrameDecoder::new(bytes_max), ended: false }),
     }
 }
 
@@ -128,25 +95,17 @@ impl QuicSink {
     async fn send_frame(&mut self, frame: Bytes) -> Result<(), TransportError> {
         let prefix = length_prefix(frame.len(), self.bytes_max).map_err(too_large)?;
         if self.torn {
-            return Err(TransportError::Broken {
-                reason: "an earlier send was cut short".to_owned(),
-            });
+            return Err(TransportError::Broken { reason: "an earlier send was cut short".to_owned() });
         }
         self.torn = true;
         if frame.len() <= COPIED_BYTES_MAX {
             let mut joined = BytesMut::with_capacity(LENGTH_BYTES + frame.len());
             joined.put_slice(&prefix);
             joined.put_slice(&frame);
-            self.send
-                .write_chunk(joined.freeze())
-                .await
-                .map_err(|error| broken(&error))?;
+            self.send.write_chunk(joined.freeze()).await.map_err(|error| broken(&error))?;
         } else {
             let mut parts = [Bytes::copy_from_slice(&prefix), frame];
-            self.send
-                .write_all_chunks(&mut parts)
-                .await
-                .map_err(|error| broken(&error))?;
+            self.send.write_all_chunks(&mut parts).await.map_err(|error| broken(&error))?;
         }
         self.torn = false;
         Ok(())
@@ -218,22 +177,16 @@ impl FrameSource for QuicSource {
 }
 
 fn unreachable(error: &DialError) -> TransportError {
-    TransportError::Unreachable {
-        reason: error.to_string(),
-    }
+    TransportError::Unreachable { reason: error.to_string() }
 }
 
 fn broken(error: &impl std::error::Error) -> TransportError {
-    TransportError::Broken {
-        reason: error.to_string(),
-    }
+    TransportError::Broken { reason: error.to_string() }
 }
 
 fn too_large(error: FrameError) -> TransportError {
     match error {
-        FrameError::Oversized { bytes, bytes_max } => {
-            TransportError::FrameTooLarge { bytes, bytes_max }
-        }
+        FrameError::Oversized { bytes, bytes_max } => TransportError::FrameTooLarge { bytes, bytes_max },
         other => broken(&other),
     }
 }

@@ -37,14 +37,9 @@ async fn frozen_past_its_lease(who: Who) {
 
     trial.node(frozen).freeze().unwrap();
     ending.open();
-    eventually_holds("the warden kills what outlives its lease", async || {
-        children::of_attempt(endless, 1).is_empty()
-    })
-    .await;
-    eventually_holds("both run elsewhere", async || {
-        ran_again(&ending, late, 2) && ran_again(&kept, endless, 2)
-    })
-    .await;
+    eventually_holds("the warden kills what outlives its lease", async || children::of_attempt(endless, 1).is_empty())
+        .await;
+    eventually_holds("both run elsewhere", async || ran_again(&ending, late, 2) && ran_again(&kept, endless, 2)).await;
     kept.open();
     let before = [trial.ended(endless).await, trial.ended(late).await];
 
@@ -83,7 +78,8 @@ async fn on_node(trial: &Trial, gate: &Gate, position: usize) -> JobId {
     let mut elsewhere = Vec::new();
     let found = loop {
         let job = trial.client.submit(gate.job()).await.unwrap().job_id;
-        eventually_holds("it begins", async || !gate.began().iter().all(|line| !line.starts_with(&job.to_string()))).await;
+        eventually_holds("it begins", async || !gate.began().iter().all(|line| !line.starts_with(&job.to_string())))
+            .await;
         let view = trial.client.info(job).await.unwrap();
         if view.attempts.first().map(|attempt| &attempt.node) == Some(&name) {
             break job;

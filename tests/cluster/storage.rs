@@ -27,7 +27,10 @@ async fn a_follower_with_an_emptied_directory_comes_back_by_snapshot_as_a_new_in
     }
     for survivor in (0..3).filter(|position| *position != follower) {
         let directory = trial.cluster.nodes()[survivor].data_dir.clone();
-        eventually_holds("it has a snapshot", async || count(&directory.join(STATE).join("snapshots"), "snapshot-") > 0).await;
+        eventually_holds("it has a snapshot", async || {
+            count(&directory.join(STATE).join("snapshots"), "snapshot-") > 0
+        })
+        .await;
     }
 
     let directory = trial.cluster.nodes()[follower].data_dir.clone();

@@ -60,5 +60,6 @@ fn fragment(bytes: &[u8], number: u64) -> Option<(u8, usize)> {
     }
     let of: [u8; 4] = bytes.get(PLAIN_HEADER_BYTES..RECYCLED_HEADER_BYTES)?.try_into().ok()?;
     // The file keeps the lower half of the number.
-    (u64::from(u32::from_le_bytes(of)) == number & u64::from(u32::MAX)).then_some((kind, RECYCLED_HEADER_BYTES + length))
+    (u64::from(u32::from_le_bytes(of)) == number & u64::from(u32::MAX))
+        .then_some((kind, RECYCLED_HEADER_BYTES + length))
 }

@@ -48,11 +48,7 @@ impl WardenCommand {
     /// The running program itself, as `quorla warden`.
     #[must_use]
     pub fn this_program() -> Self {
-        Self {
-            program: "/proc/self/exe".into(),
-            arguments: vec!["warden".into()],
-            environment: Vec::new(),
-        }
+        Self { program: "/proc/self/exe".into(), arguments: vec!["warden".into()], environment: Vec::new() }
     }
 }
 
@@ -119,10 +115,7 @@ impl ProcessAgent {
     /// When the base directory cannot be emptied, or the warden does not start.
     pub async fn start(command: WardenCommand, settings: Settings) -> Result<Self, ProcessError> {
         let directories = directories::prepare(&settings.directories)?;
-        let failed = |source| ProcessError::StartWarden {
-            program: command.program.clone(),
-            source,
-        };
+        let failed = |source| ProcessError::StartWarden { program: command.program.clone(), source };
         let (child, socket) = start_warden(&command).map_err(failed)?;
         let warden_pid = child.id().ok_or(ProcessError::WardenIsGone)?;
         let shared = Arc::new(Shared::new(settings.attempts_max.min(SLOTS_MAX)));
@@ -130,23 +123,14 @@ impl ProcessAgent {
         let (stop, stopped) = oneshot::channel();
         let mut link = link::Link::new(socket, Arc::clone(&shared), directories.clone());
         if !link.await_ready().await {
-            return Err(ProcessError::NotAWarden {
-                program: command.program,
-            });
+            return Err(ProcessError::NotAWarden { program: command.program });
         }
         let tending = tokio::spawn(async move {
             link.serve(stopped).await;
             end_warden(child, link).await;
             let _ = say_gone.send(true);
         });
-        Ok(Self {
-            shared,
-            directories,
-            gone,
-            warden_pid,
-            stop: Some(stop),
-            tending,
-        })
+        Ok(Self { shared, directories, gone, warden_pid, stop: Some(stop), tending })
     }
 
     /// Hands an attempt to the warden. The returned handle must be [waited](Attempt::wait) for: its output is only
@@ -211,8 +195,7 @@ impl Drop for ProcessAgent {
 
 fn start_warden(command: &WardenCommand) -> io::Result<(Child, UnixStream)> {
     let flags = SocketFlags::CLOEXEC;
-    let (ours, theirs) =
-        rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    let (ours, theirs) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     let ours = std::os::unix::net::UnixStream::from(ours);
     ours.set_nonblocking(true)?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;

@@ -17,17 +17,9 @@ pub(super) struct Children {
 
 impl Children {
     pub(super) fn new() -> Self {
-        let tasks = std::fs::read_dir("/proc/self/task")
-            .into_iter()
-            .flatten()
-            .flatten();
-        let lists = tasks
-            .filter_map(|task| File::open(task.path().join("children")).ok())
-            .collect();
-        Self {
-            lists,
-            buffer: Vec::new(),
-        }
+        let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+        let lists = tasks.filter_map(|task| File::open(task.path().join("children")).ok()).collect();
+        Self { lists, buffer: Vec::new() }
     }
 
     pub(super) fn list(&mut self) -> Vec<Pid> {
@@ -38,11 +30,7 @@ impl Children {
         for list in &self.lists {
             read_whole(list, &mut self.buffer);
             let text = str::from_utf8(&self.buffer).expect("the kernel writes digits and spaces");
-            found.extend(
-                text.split_ascii_whitespace()
-                    .filter_map(|pid| pid.parse().ok())
-                    .filter_map(Pid::from_raw),
-            );
+            found.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).filter_map(Pid::from_raw));
         }
         found
     }
@@ -62,12 +50,7 @@ pub(super) fn groups(pid: Pid) -> Option<(Pid, Pid)> {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
     // The name in parentheses may hold anything, so count from its end: state, parent, group, session.
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(2);
-    let mut next = || {
-        fields
-            .next()
-            .and_then(|field| field.parse().ok())
-            .and_then(Pid::from_raw)
-    };
+    let mut next = || fields.next().and_then(|field| field.parse().ok()).and_then(Pid::from_raw);
     Some((next()?, next()?))
 }
 
@@ -76,19 +59,13 @@ fn scan() -> Vec<Pid> {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let mut found = Vec::new();
     for process in processes {
-        let Some(pid) = process
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok())
-        else {
+        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
         let Ok(stat) = std::fs::read_to_string(process.path().join("stat")) else {
             continue;
         };
-        let parent = stat
-            .rsplit_once(')')
-            .and_then(|(_, fields)| fields.split_ascii_whitespace().nth(1));
+        let parent = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_ascii_whitespace().nth(1));
         if parent == Some(own.as_str()) {
             found.extend(Pid::from_raw(pid));
         }

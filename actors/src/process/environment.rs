@@ -14,22 +14,12 @@ pub const LANG_DEFAULT: &str = "C.UTF-8";
 /// The variable by which the warden recognises a descendant that left its session.
 pub(super) const FENCE: &str = "QUORLA_FENCE";
 /// Variables that only the agent sets; a job's own value for one of them is dropped.
-pub const RESERVED: [&str; 6] = [
-    "QUORLA_JOB_ID",
-    "QUORLA_ATTEMPT",
-    FENCE,
-    "QUORLA_ARRAY_INDEX",
-    "QUORLA_DEADLINE",
-    "QUORLA_NODE",
-];
+pub const RESERVED: [&str; 6] =
+    ["QUORLA_JOB_ID", "QUORLA_ATTEMPT", FENCE, "QUORLA_ARRAY_INDEX", "QUORLA_DEADLINE", "QUORLA_NODE"];
 
 /// `NAME=value` for every variable, each name once. `HOME` defaults to the working directory, so that what a
 /// program writes there goes where its other files go.
-pub(super) fn environment(
-    identity: &Identity,
-    named: &[(String, String)],
-    directory: &Path,
-) -> Vec<Vec<u8>> {
+pub(super) fn environment(identity: &Identity, named: &[(String, String)], directory: &Path) -> Vec<Vec<u8>> {
     let mut variables: Vec<Vec<u8>> = identity_variables(identity);
     for (position, (name, value)) in named.iter().enumerate() {
         let named_again = named[position + 1..].iter().any(|(later, _)| later == name);
@@ -38,11 +28,7 @@ pub(super) fn environment(
         }
     }
     let home = std::os::unix::ffi::OsStrExt::as_bytes(directory.as_os_str());
-    for (name, value) in [
-        ("PATH", PATH_DEFAULT.as_bytes()),
-        ("HOME", home),
-        ("LANG", LANG_DEFAULT.as_bytes()),
-    ] {
+    for (name, value) in [("PATH", PATH_DEFAULT.as_bytes()), ("HOME", home), ("LANG", LANG_DEFAULT.as_bytes())] {
         if !named.iter().any(|(given, _)| given == name) {
             variables.push(variable(name, value));
         }
@@ -51,8 +37,7 @@ pub(super) fn environment(
 }
 
 fn identity_variables(identity: &Identity) -> Vec<Vec<u8>> {
-    let optional =
-        |name, value: Option<u64>| value.map(|value| variable(name, value.to_string().as_bytes()));
+    let optional = |name, value: Option<u64>| value.map(|value| variable(name, value.to_string().as_bytes()));
     let mut variables = vec![
         variable("QUORLA_JOB_ID", identity.job_id.as_bytes()),
         variable("QUORLA_ATTEMPT", identity.attempt.to_string().as_bytes()),
@@ -81,46 +66,21 @@ mod tests {
             deadline_unix_ms: None,
             node: "n".into(),
         };
-        let named: Vec<_> = named
-            .iter()
-            .map(|(name, value)| ((*name).into(), (*value).into()))
-            .collect();
+        let named: Vec<_> = named.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         let built = environment(&identity, &named, Path::new("/work"));
-        let lines: Vec<String> = built
-            .into_iter()
-            .map(|line| String::from_utf8(line).unwrap())
-            .collect();
+        let lines: Vec<String> = built.into_iter().map(|line| String::from_utf8(line).unwrap()).collect();
         for wanted in present {
-            assert_eq!(
-                lines.iter().filter(|line| line == wanted).count(),
-                1,
-                "{wanted} in {lines:?}"
-            );
+            assert_eq!(lines.iter().filter(|line| line == wanted).count(), 1, "{wanted} in {lines:?}");
         }
         for unwanted in absent {
-            assert!(
-                !lines.iter().any(|line| line.starts_with(unwanted)),
-                "{unwanted} in {lines:?}"
-            );
+            assert!(!lines.iter().any(|line| line.starts_with(unwanted)), "{unwanted} in {lines:?}");
         }
     }
 
     #[test]
     fn reserved_variables_win_and_defaults_yield() {
-        check(
-            &[],
-            &["HOME=/work", "LANG=C.UTF-8", "QUORLA_FENCE=7"],
-            &["QUORLA_ARRAY_INDEX", "QUORLA_DEADLINE"],
-        );
-        check(
-            &[("QUORLA_FENCE", "9"), ("QUORLA_ARRAY_INDEX", "1")],
-            &["QUORLA_FENCE=7"],
-            &["QUORLA_ARRAY_INDEX"],
-        );
-        check(
-            &[("HOME", "/x"), ("A", "1"), ("A", "2")],
-            &["HOME=/x", "A=2"],
-            &["A=1", "HOME=/work"],
-        );
+        check(&[], &["HOME=/work", "LANG=C.UTF-8", "QUORLA_FENCE=7"], &["QUORLA_ARRAY_INDEX", "QUORLA_DEADLINE"]);
+        check(&[("QUORLA_FENCE", "9"), ("QUORLA_ARRAY_INDEX", "1")], &["QUORLA_FENCE=7"], &["QUORLA_ARRAY_INDEX"]);
+        check(&[("HOME", "/x"), ("A", "1"), ("A", "2")], &["HOME=/x", "A=2"], &["A=1", "HOME=/work"]);
     }
 }

@@ -98,9 +98,7 @@ pub(super) fn exit(end: End, program: &str, directory: &str) -> Exit {
         End::Exited(code) => Exit::Exited(code),
         End::Signaled(signal) => Exit::Signaled(signal),
         End::Lapsed => Exit::Lapsed,
-        End::Failed { stage, errno } => {
-            Exit::SpawnFailed(failure(stage, errno, program, directory))
-        }
+        End::Failed { stage, errno } => Exit::SpawnFailed(failure(stage, errno, program, directory)),
     }
 }
 
@@ -109,34 +107,17 @@ fn failure(stage: Stage, errno: i32, program: &str, directory: &str) -> SpawnFai
     let missing = errno == libc::ENOENT || errno == libc::ENOTDIR;
     let short = errno == libc::ENOMEM || errno == libc::EAGAIN || errno == libc::ENFILE;
     let (kind, message) = match stage {
-        Stage::Program if missing => (
-            SpawnFailureKind::NotFound,
-            format!("start {program}: program not found"),
-        ),
-        Stage::Program if short => (
-            SpawnFailureKind::Resources,
-            format!("start {program}: {reason}"),
-        ),
-        Stage::Program => (
-            SpawnFailureKind::NotExecutable,
-            format!("start {program}: cannot execute: {reason}"),
-        ),
-        Stage::EnterDirectory => (
-            SpawnFailureKind::WorkingDirectory,
-            format!("enter the working directory {directory}: {reason}"),
-        ),
-        Stage::MakeDirectory => (
-            SpawnFailureKind::Resources,
-            format!("make the working directory {directory}: {reason}"),
-        ),
-        Stage::Fork => (
-            SpawnFailureKind::Resources,
-            format!("make a process for {program}: {reason}"),
-        ),
-        Stage::Prepare => (
-            SpawnFailureKind::Resources,
-            format!("prepare the process of {program}: {reason}"),
-        ),
+        Stage::Program if missing => (SpawnFailureKind::NotFound, format!("start {program}: program not found")),
+        Stage::Program if short => (SpawnFailureKind::Resources, format!("start {program}: {reason}")),
+        Stage::Program => (SpawnFailureKind::NotExecutable, format!("start {program}: cannot execute: {reason}")),
+        Stage::EnterDirectory => {
+            (SpawnFailureKind::WorkingDirectory, format!("enter the working directory {directory}: {reason}"))
+        }
+        Stage::MakeDirectory => {
+            (SpawnFailureKind::Resources, format!("make the working directory {directory}: {reason}"))
+        }
+        Stage::Fork => (SpawnFailureKind::Resources, format!("make a process for {program}: {reason}")),
+        Stage::Prepare => (SpawnFailureKind::Resources, format!("prepare the process of {program}: {reason}")),
     };
     SpawnFailure { kind, message }
 }

@@ -14,11 +14,7 @@ pub(super) struct Ring {
 
 impl Ring {
     pub(super) fn new(bytes_max: usize) -> Self {
-        Self {
-            kept: VecDeque::new(),
-            bytes_max,
-            total_bytes: 0,
-        }
+        Self { kept: VecDeque::new(), bytes_max, total_bytes: 0 }
     }
 
     pub(super) fn push(&mut self, bytes: &[u8]) {
@@ -30,10 +26,7 @@ impl Ring {
     }
 
     pub(super) fn into_tail(self) -> Tail {
-        Tail {
-            bytes: Vec::from(self.kept),
-            total_bytes: self.total_bytes,
-        }
+        Tail { bytes: Vec::from(self.kept), total_bytes: self.total_bytes }
     }
 }
 
@@ -45,10 +38,7 @@ mod tests {
         let mut ring = Ring::new(bytes_max);
         pushed.iter().for_each(|bytes| ring.push(bytes));
         let tail = ring.into_tail();
-        assert_eq!(
-            (tail.bytes.as_slice(), tail.total_bytes),
-            (kept, total_bytes)
-        );
+        assert_eq!((tail.bytes.as_slice(), tail.total_bytes), (kept, total_bytes));
     }
 
     #[test]

@@ -47,28 +47,14 @@ impl Slots {
         // SAFETY: a fresh anonymous mapping of exactly that many zeroed words, never unmapped, and page-aligned;
         // zero is a valid AtomicU32, and all access to it is atomic.
         let words = unsafe {
-            let (access, kind) = (
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED | libc::MAP_ANONYMOUS,
-            );
-            let memory = libc::mmap(
-                ptr::null_mut(),
-                count * size_of::<AtomicU32>(),
-                access,
-                kind,
-                -1,
-                0,
-            );
+            let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
+            let memory = libc::mmap(ptr::null_mut(), count * size_of::<AtomicU32>(), access, kind, -1, 0);
             if memory == libc::MAP_FAILED {
                 return Err(io::Error::last_os_error());
             }
             std::slice::from_raw_parts(memory.cast::<AtomicU32>(), count)
         };
-        Ok(Self {
-            words,
-            free: Vec::new(),
-            used: 0,
-        })
+        Ok(Self { words, free: Vec::new(), used: 0 })
     }
 
     pub(super) fn claim(&mut self) -> Option<u32> {
@@ -104,9 +90,7 @@ pub(super) fn fork(launch: &Launch, slots: &Slots, slot: u32) -> io::Result<Pid>
         0 => {
             let (stage, errno) = become_program(launch, &arguments, &environment);
             let errno = u32::try_from(errno).unwrap_or(0) & 0xFFFF;
-            slots
-                .word(slot)
-                .store((stage as u32) << 16 | errno, Ordering::Release);
+            slots.word(slot).store((stage as u32) << 16 | errno, Ordering::Release);
             // SAFETY: ends the child at once, without the parent's exit handlers.
             unsafe { libc::_exit(127) }
         }
@@ -115,29 +99,18 @@ pub(super) fn fork(launch: &Launch, slots: &Slots, slot: u32) -> io::Result<Pid>
 }
 
 fn pointers(strings: &[CString]) -> Vec<*const c_char> {
-    strings
-        .iter()
-        .map(|string| string.as_ptr())
-        .chain([ptr::null()])
-        .collect()
+    strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
 }
 
 /// Runs in the child; returns only when it failed.
-fn become_program(
-    launch: &Launch,
-    arguments: &[*const c_char],
-    environment: &[*const c_char],
-) -> (Stage, i32) {
+fn become_program(launch: &Launch, arguments: &[*const c_char], environment: &[*const c_char]) -> (Stage, i32) {
     if let Err(error) = prepare(launch) {
         return (Stage::Prepare, error.raw_os_error());
     }
     if let Err(error) = rustix::process::chdir(launch.directory) {
         return (Stage::EnterDirectory, error.raw_os_error());
     }
-    (
-        Stage::Program,
-        execute(launch.programs, arguments, environment),
-    )
+    (Stage::Program, execute(launch.programs, arguments, environment))
 }
 
 fn prepare(launch: &Launch) -> rustix::io::Result<()> {
@@ -166,11 +139,7 @@ fn prepare(launch: &Launch) -> rustix::io::Result<()> {
 }
 
 /// Tries each path as `execvp` does: a missing one is passed over, a forbidden one remembered.
-fn execute(
-    programs: &[CString],
-    arguments: &[*const c_char],
-    environment: &[*const c_char],
-) -> i32 {
+fn execute(programs: &[CString], arguments: &[*const c_char], environment: &[*const c_char]) -> i32 {
     let mut failure = libc::ENOENT;
     for program in programs {
         // SAFETY: both lists end with a null pointer, and their strings outlive the call.
@@ -213,15 +182,7 @@ const SIGNAL_MAX: c_int = 64;
 fn reset_disposition(signal: c_int) {
     let default = [0_u64; 8]; // At least as large as the kernel's sigaction: all zero is SIG_DFL.
     // SAFETY: the kernel only reads `default`; the default disposition refers to no code of ours.
-    unsafe {
-        libc::syscall(
-            libc::SYS_rt_sigaction,
-            signal,
-            default.as_ptr(),
-            ptr::null_mut::<u64>(),
-            8_usize,
-        )
-    };
+    unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), ptr::null_mut::<u64>(), 8_usize) };
 }
 
 static BELL: AtomicI32 = AtomicI32::new(-1);
@@ -230,9 +191,7 @@ static BELL: AtomicI32 = AtomicI32::new(-1);
 /// that would end or stop the warden blocked, so that it lives until its node is gone; a child's death rings `bell`.
 pub(super) fn take_over_signals(bell: &OwnedFd) -> io::Result<()> {
     let kept = [libc::SIGKILL, libc::SIGSTOP, libc::SIGCHLD];
-    let others: Vec<c_int> = (1..=SIGNAL_MAX)
-        .filter(|signal| !kept.contains(signal))
-        .collect();
+    let others: Vec<c_int> = (1..=SIGNAL_MAX).filter(|signal| !kept.contains(signal)).collect();
     set_signal_mask(&others);
     for signal in others {
         reset_disposition(signal);
@@ -246,11 +205,7 @@ pub(super) fn take_over_signals(bell: &OwnedFd) -> io::Result<()> {
         action.sa_flags = libc::SA_RESTART | libc::SA_NOCLDSTOP;
         libc::sigaction(libc::SIGCHLD, &raw const action, ptr::null_mut())
     };
-    if outcome == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 extern "C" fn ring(_signal: c_int) {
@@ -280,12 +235,7 @@ pub(super) fn reap(child: Pid) -> (End, Usage) {
     // SAFETY: both outputs live on this stack; a zeroed rusage is valid.
     let used = unsafe {
         let mut used: libc::rusage = std::mem::zeroed();
-        libc::wait4(
-            child.as_raw_nonzero().get(),
-            &raw mut status,
-            libc::WNOHANG,
-            &raw mut used,
-        );
+        libc::wait4(child.as_raw_nonzero().get(), &raw mut status, libc::WNOHANG, &raw mut used);
         used
     };
     let end = if libc::WIFSIGNALED(status) {
@@ -294,14 +244,7 @@ pub(super) fn reap(child: Pid) -> (End, Usage) {
         End::Exited(libc::WEXITSTATUS(status))
     };
     let rss_kib = u64::try_from(used.ru_maxrss).unwrap_or(0);
-    (
-        end,
-        Usage {
-            user_ms: millis(used.ru_utime),
-            system_ms: millis(used.ru_stime),
-            max_rss_bytes: rss_kib * 1024,
-        },
-    )
+    (end, Usage { user_ms: millis(used.ru_utime), system_ms: millis(used.ru_stime), max_rss_bytes: rss_kib * 1024 })
 }
 
 fn millis(time: libc::timeval) -> u64 {

@@ -133,20 +133,13 @@ impl Warden {
     fn arm(&mut self) -> io::Result<()> {
         let matters = self.phase == Phase::Serving && self.anything_is_left();
         let deadline_ms = self.deadline_ms.filter(|_| matters);
-        let next_ms = [deadline_ms, self.hunt_at_ms, self.attempts.next_force_ms()]
-            .into_iter()
-            .flatten()
-            .min();
+        let next_ms = [deadline_ms, self.hunt_at_ms, self.attempts.next_force_ms()].into_iter().flatten().min();
         self.timer.arm(next_ms)
     }
 
     /// Waits for anything; says whether a child has ended and whether the socket has something.
     fn wait(&self) -> io::Result<(bool, bool)> {
-        let wanted = if self.link.is_clogged() {
-            PollFlags::IN | PollFlags::OUT
-        } else {
-            PollFlags::IN
-        };
+        let wanted = if self.link.is_clogged() { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
         let mut watched = [
             PollFd::from_borrowed_fd(self.bell.as_fd(), PollFlags::IN),
             PollFd::from_borrowed_fd(self.timer.as_fd(), PollFlags::IN),
@@ -158,9 +151,7 @@ impl Warden {
             _ => {}
         }
         let rung = rustix::io::read(&self.bell, &mut [0_u8; 8]).is_ok();
-        let spoke = watched[2]
-            .revents()
-            .intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR);
+        let spoke = watched[2].revents().intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR);
         Ok((rung, spoke))
     }
 
@@ -184,52 +175,30 @@ impl Warden {
 
     fn obey(&mut self, request: &Request) {
         match *request {
-            Request::Kill {
-                fence,
-                signal,
-                grace_ms,
-            } => {
+            Request::Kill { fence, signal, grace_ms } => {
                 let force_at_ms = (self.boot_ms)().saturating_add(grace_ms);
                 if let Some(pid) = self.attempts.force_at(fence, force_at_ms) {
                     signal_group(pid, Signal::from_named_raw(signal).unwrap_or(Signal::KILL));
                 }
             }
-            Request::LeaseDeadline { boot_ms } => {
-                self.deadline_ms = Some(boot_ms).filter(|at| *at != 0)
-            }
+            Request::LeaseDeadline { boot_ms } => self.deadline_ms = Some(boot_ms).filter(|at| *at != 0),
             Request::Spawn(_) => {}
         }
     }
 
     fn spawn(&mut self, spawn: &Spawn, stdio: &[OwnedFd; FDS_PER_SPAWN]) {
         let now_ms = (self.boot_ms)();
-        let lapsed =
-            self.phase != Phase::Serving || self.deadline_ms.is_some_and(|at| now_ms >= at);
-        let launched = if lapsed {
-            Err(End::Lapsed)
-        } else {
-            self.launcher.launch(spawn, stdio)
-        };
+        let lapsed = self.phase != Phase::Serving || self.deadline_ms.is_some_and(|at| now_ms >= at);
+        let launched = if lapsed { Err(End::Lapsed) } else { self.launcher.launch(spawn, stdio) };
         match launched {
             Ok(launched) => {
-                let pid =
-                    u32::try_from(launched.pid.as_raw_nonzero().get()).expect("a pid is positive");
+                let pid = u32::try_from(launched.pid.as_raw_nonzero().get()).expect("a pid is positive");
                 self.attempts.start(spawn.fence, launched);
-                self.link.queue(&Notice::Started {
-                    fence: spawn.fence,
-                    pid,
-                    boot_ms: now_ms,
-                });
+                self.link.queue(&Notice::Started { fence: spawn.fence, pid, boot_ms: now_ms });
             }
             Err(end) => {
                 let (fence, usage) = (spawn.fence, Usage::default());
-                self.link.queue(&Notice::Ended(Ended {
-                    fence,
-                    end,
-                    usage,
-                    boot_ms: now_ms,
-                    directory_left: false,
-                }));
+                self.link.queue(&Notice::Ended(Ended { fence, end, usage, boot_ms: now_ms, directory_left: false }));
             }
         }
     }
@@ -251,9 +220,7 @@ impl Warden {
 
     fn kill_everything(&mut self, phase: Phase) {
         self.phase = phase;
-        self.attempts
-            .lapse_all()
-            .for_each(|pid| signal_group(pid, Signal::KILL));
+        self.attempts.lapse_all().for_each(|pid| signal_group(pid, Signal::KILL));
         self.sweep();
     }
 
@@ -284,13 +251,7 @@ impl Warden {
             None => end,
         };
         let ended_ms = (self.boot_ms)();
-        self.attempts.closing.push(Closing {
-            running,
-            end,
-            usage,
-            ended_ms,
-            reported: false,
-        });
+        self.attempts.closing.push(Closing { running, end, usage, ended_ms, reported: false });
     }
 
     /// Kills the descendants of ended attempts that have come to the warden, and reports the attempts without any.
@@ -312,13 +273,9 @@ impl Warden {
             let left = directory.and_then(|directory| self.launcher.fresh.give_back(directory));
             ended.directory_left = left.is_some();
             self.link.queue(&Notice::Ended(ended));
-            self.directories_left
-                .extend(left.filter(|_| self.phase == Phase::Leaving));
+            self.directories_left.extend(left.filter(|_| self.phase == Phase::Leaving));
         }
-        let unfinished = doomed
-            || everything
-            || self.orphans.any_undecided()
-            || !self.attempts.closing.is_empty();
+        let unfinished = doomed || everything || self.orphans.any_undecided() || !self.attempts.closing.is_empty();
         self.hunt_at_ms = unfinished.then(|| now_ms + HUNT_MS);
     }
 
@@ -331,10 +288,7 @@ impl Warden {
         for directory in &self.directories_left {
             let path = Path::new(OsStr::from_bytes(directory.to_bytes()));
             if let Err(error) = std::fs::remove_dir_all(path) {
-                eprintln!(
-                    "quorla warden: remove the working directory {}: {error}",
-                    path.display()
-                );
+                eprintln!("quorla warden: remove the working directory {}: {error}", path.display());
             }
         }
     }

@@ -91,15 +91,9 @@ pub(super) enum Stage {
 
 impl Stage {
     pub(super) fn from_raw(raw: u32) -> Option<Self> {
-        [
-            Self::MakeDirectory,
-            Self::Fork,
-            Self::Prepare,
-            Self::EnterDirectory,
-            Self::Program,
-        ]
-        .into_iter()
-        .find(|stage| *stage as u32 == raw)
+        [Self::MakeDirectory, Self::Fork, Self::Prepare, Self::EnterDirectory, Self::Program]
+            .into_iter()
+            .find(|stage| *stage as u32 == raw)
     }
 }
 
@@ -126,11 +120,7 @@ impl Request {
                 put_optional(out, spawn.limits.open_files_max);
                 put_optional(out, spawn.limits.file_bytes_max);
             }
-            Self::Kill {
-                fence,
-                signal,
-                grace_ms,
-            } => {
+            Self::Kill { fence, signal, grace_ms } => {
                 out.push(2);
                 out.extend(fence.to_le_bytes());
                 out.extend(signal.to_le_bytes());
@@ -158,14 +148,8 @@ impl Request {
                     file_bytes_max: cursor.optional()?,
                 },
             }),
-            2 => Self::Kill {
-                fence: cursor.u64()?,
-                signal: cursor.i32()?,
-                grace_ms: cursor.u64()?,
-            },
-            3 => Self::LeaseDeadline {
-                boot_ms: cursor.u64()?,
-            },
+            2 => Self::Kill { fence: cursor.u64()?, signal: cursor.i32()?, grace_ms: cursor.u64()? },
+            3 => Self::LeaseDeadline { boot_ms: cursor.u64()? },
             _ => return Err(Malformed),
         };
         cursor.end(request)
@@ -176,11 +160,7 @@ impl Notice {
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         frame(out, |out| match self {
             Self::Ready => out.push(1),
-            Self::Started {
-                fence,
-                pid,
-                boot_ms,
-            } => {
+            Self::Started { fence, pid, boot_ms } => {
                 out.push(2);
                 out.extend(fence.to_le_bytes());
                 out.extend(pid.to_le_bytes());
@@ -210,19 +190,11 @@ impl Notice {
         let mut cursor = Cursor::new(body);
         let notice = match cursor.u8()? {
             1 => Self::Ready,
-            2 => Self::Started {
-                fence: cursor.u64()?,
-                pid: cursor.u32()?,
-                boot_ms: cursor.u64()?,
-            },
+            2 => Self::Started { fence: cursor.u64()?, pid: cursor.u32()?, boot_ms: cursor.u64()? },
             3 => Self::Ended(Ended {
                 fence: cursor.u64()?,
                 end: end(&mut cursor)?,
-                usage: Usage {
-                    user_ms: cursor.u64()?,
-                    system_ms: cursor.u64()?,
-                    max_rss_bytes: cursor.u64()?,
-                },
+                usage: Usage { user_ms: cursor.u64()?, system_ms: cursor.u64()?, max_rss_bytes: cursor.u64()? },
                 boot_ms: cursor.u64()?,
                 directory_left: cursor.flag()?,
             }),
@@ -237,10 +209,7 @@ fn end(cursor: &mut Cursor) -> Result<End, Malformed> {
     match tag {
         1 => Ok(End::Exited(value)),
         2 => Ok(End::Signaled(value)),
-        3 => Ok(End::Failed {
-            stage: Stage::from_raw(stage.into()).ok_or(Malformed)?,
-            errno: value,
-        }),
+        3 => Ok(End::Failed { stage: Stage::from_raw(stage.into()).ok_or(Malformed)?, errno: value }),
         4 => Ok(End::Lapsed),
         _ => Err(Malformed),
     }
@@ -257,60 +226,31 @@ mod tests {
             fresh: true,
             arguments: vec![b"sh".to_vec(), Vec::new()],
             environment: vec![b"A=1".to_vec()],
-            limits: Limits {
-                open_files_max: Some(9),
-                ..Limits::default()
-            },
+            limits: Limits { open_files_max: Some(9), ..Limits::default() },
         })
     }
 
     fn notices() -> Vec<Notice> {
         let ended = |end| {
-            let usage = Usage {
-                user_ms: 1,
-                system_ms: 2,
-                max_rss_bytes: 3,
-            };
-            Notice::Ended(Ended {
-                fence: 7,
-                end,
-                usage,
-                boot_ms: 9,
-                directory_left: true,
-            })
+            let usage = Usage { user_ms: 1, system_ms: 2, max_rss_bytes: 3 };
+            Notice::Ended(Ended { fence: 7, end, usage, boot_ms: 9, directory_left: true })
         };
         vec![
             Notice::Ready,
-            Notice::Started {
-                fence: 7,
-                pid: 8,
-                boot_ms: 9,
-            },
+            Notice::Started { fence: 7, pid: 8, boot_ms: 9 },
             ended(End::Exited(7)),
             ended(End::Signaled(9)),
-            ended(End::Failed {
-                stage: Stage::Program,
-                errno: 2,
-            }),
+            ended(End::Failed { stage: Stage::Program, errno: 2 }),
             ended(End::Lapsed),
         ]
     }
 
     #[test]
     fn every_frame_comes_back_as_it_was_sent_whatever_the_cuts() {
-        let requests = [
-            spawn(),
-            Request::Kill {
-                fence: 2,
-                signal: 15,
-                grace_ms: 5,
-            },
-            Request::LeaseDeadline { boot_ms: 3 },
-        ];
+        let requests =
+            [spawn(), Request::Kill { fence: 2, signal: 15, grace_ms: 5 }, Request::LeaseDeadline { boot_ms: 3 }];
         let mut bytes = Vec::new();
-        requests
-            .iter()
-            .for_each(|request| request.encode(&mut bytes));
+        requests.iter().for_each(|request| request.encode(&mut bytes));
         let mut frames = Frames::default();
         let mut seen = Vec::new();
         for byte in bytes {
@@ -319,9 +259,7 @@ mod tests {
         }
         assert_eq!(seen, requests);
         let mut bytes = Vec::new();
-        notices()
-            .iter()
-            .for_each(|notice| notice.encode(&mut bytes));
+        notices().iter().for_each(|notice| notice.encode(&mut bytes));
         let mut frames = Frames::default();
         frames.push(&bytes);
         let seen: Vec<_> = std::iter::from_fn(|| frames.next(Notice::decode).unwrap()).collect();
@@ -333,11 +271,7 @@ mod tests {
         let mut bytes = Vec::new();
         spawn().encode(&mut bytes);
         for length in 0..bytes.len() - 4 {
-            assert_eq!(
-                Request::decode(&bytes[4..4 + length]),
-                Err(Malformed),
-                "{length}"
-            );
+            assert_eq!(Request::decode(&bytes[4..4 + length]), Err(Malformed), "{length}");
         }
         bytes.push(0);
         assert_eq!(Request::decode(&bytes[4..]), Err(Malformed));

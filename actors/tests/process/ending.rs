@@ -29,39 +29,26 @@ async fn when_ready(
 async fn the_signal_of_choice_reaches_the_whole_group() {
     let setting = setting().await;
     let script = "(trap 'echo child; exit' USR1; READY; while :; do sleep 0.01; done) & trap 'wait; echo main; exit 3' USR1; wait";
-    let outcome = when_ready(&setting, script, |fence| {
-        setting.agent.kill(fence, 10, NEVER_MS).unwrap()
-    })
-    .await;
-    assert_eq!(
-        (outcome.exit, text(&outcome.stdout)),
-        (Exit::Exited(3), "child\nmain\n".into())
-    );
+    let outcome = when_ready(&setting, script, |fence| setting.agent.kill(fence, 10, NEVER_MS).unwrap()).await;
+    assert_eq!((outcome.exit, text(&outcome.stdout)), (Exit::Exited(3), "child\nmain\n".into()));
 }
 
 #[tokio::test]
 async fn who_ignores_the_signal_is_killed_after_the_grace() {
     let setting = setting().await;
     let script = "trap '' TERM; READY; while :; do sleep 0.01; done";
-    let outcome = when_ready(&setting, script, |fence| {
-        setting.agent.kill(fence, TERM, 50).unwrap()
-    })
-    .await;
+    let outcome = when_ready(&setting, script, |fence| setting.agent.kill(fence, TERM, 50).unwrap()).await;
     assert_eq!(outcome.exit, Exit::Signaled(9));
 }
 
 #[tokio::test]
 async fn a_later_kill_can_shorten_the_grace() {
     let setting = setting().await;
-    let outcome = when_ready(
-        &setting,
-        "trap '' TERM; READY; while :; do sleep 0.01; done",
-        |fence| {
-            setting.agent.kill(fence, TERM, NEVER_MS).unwrap();
-            setting.agent.kill(fence, TERM, 10).unwrap();
-            setting.agent.kill(fence, TERM, NEVER_MS).unwrap();
-        },
-    );
+    let outcome = when_ready(&setting, "trap '' TERM; READY; while :; do sleep 0.01; done", |fence| {
+        setting.agent.kill(fence, TERM, NEVER_MS).unwrap();
+        setting.agent.kill(fence, TERM, 10).unwrap();
+        setting.agent.kill(fence, TERM, NEVER_MS).unwrap();
+    });
     assert_eq!(outcome.await.exit, Exit::Signaled(9));
 }
 
@@ -110,13 +97,8 @@ async fn a_descendant_without_a_trace_ends_with_the_attempts_it_may_belong_to() 
 #[tokio::test]
 async fn a_descendant_that_holds_the_output_does_not_delay_the_end() {
     let setting = setting().await;
-    let outcome = setting
-        .run_script("echo early; (setsid sleep 1000 &); exit 0")
-        .await;
-    assert_eq!(
-        (outcome.exit, text(&outcome.stdout)),
-        (Exit::Exited(0), "early\n".into())
-    );
+    let outcome = setting.run_script("echo early; (setsid sleep 1000 &); exit 0").await;
+    assert_eq!((outcome.exit, text(&outcome.stdout)), (Exit::Exited(0), "early\n".into()));
 }
 
 #[tokio::test]
@@ -124,18 +106,11 @@ async fn a_passed_lease_kills_everything_and_a_new_one_serves_again() {
     let setting = setting().await;
     let marker = marker();
     let script = format!("trap '' TERM; (setsid sleep {marker} &); READY; sleep {marker}");
-    let outcome = when_ready(&setting, &script, |_| {
-        setting.agent.set_lease_deadline(boot_ms() + 50)
-    })
-    .await;
+    let outcome = when_ready(&setting, &script, |_| setting.agent.set_lease_deadline(boot_ms() + 50)).await;
     assert_eq!(outcome.exit, Exit::Lapsed);
     assert!(outcome.ended_boot_ms > outcome.started_boot_ms);
     eventually("all is gone", || marked(&marker).is_empty()).await;
-    assert_eq!(
-        setting.run(program("true", &[])).await.exit,
-        Exit::Lapsed,
-        "started without a lease"
-    );
+    assert_eq!(setting.run(program("true", &[])).await.exit, Exit::Lapsed, "started without a lease");
     setting.agent.set_lease_deadline(boot_ms() + NEVER_MS);
     let mut exit = setting.run(program("true", &[])).await.exit;
     while exit == Exit::Lapsed {
@@ -166,10 +141,7 @@ async fn a_dropped_attempt_is_killed() {
     let attempt = setting.agent.run(program("sleep", &[&marker])).unwrap();
     eventually("it runs", || !marked(&marker).is_empty()).await;
     drop(attempt);
-    eventually("it is gone", || {
-        marked(&marker).is_empty() && setting.agent.running() == 0
-    })
-    .await;
+    eventually("it is gone", || marked(&marker).is_empty() && setting.agent.running() == 0).await;
 }
 
 #[tokio::test]
@@ -181,17 +153,8 @@ async fn a_fence_in_use_and_too_many_attempts_are_refused() {
         Err(ProcessError::Refused(refusal)) => refusal,
         _ => panic!("not refused"),
     };
-    assert_eq!(
-        refused(spec.clone()),
-        SpecRefusal::FenceIsInUse(spec.identity.fence)
-    );
+    assert_eq!(refused(spec.clone()), SpecRefusal::FenceIsInUse(spec.identity.fence));
     held.extend((1..256).map(|_| setting.agent.run(program("sleep", &["1000"])).unwrap()));
-    assert_eq!(
-        refused(program("true", &[])),
-        SpecRefusal::TooManyAttempts { attempts_max: 256 }
-    );
-    assert_eq!(
-        setting.agent.kill(1, 0, 0),
-        Err(SpecRefusal::SignalIsUnknown(0))
-    );
+    assert_eq!(refused(program("true", &[])), SpecRefusal::TooManyAttempts { attempts_max: 256 });
+    assert_eq!(setting.agent.kill(1, 0, 0), Err(SpecRefusal::SignalIsUnknown(0)));
 }

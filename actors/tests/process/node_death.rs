@@ -19,12 +19,9 @@ pub(crate) fn be_a_node() {
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let setting = setting().await;
         if let Ok(lease_ms) = std::env::var("LEASE_MS") {
-            setting
-                .agent
-                .set_lease_deadline(boot_ms() + lease_ms.parse::<u64>().unwrap());
+            setting.agent.set_lease_deadline(boot_ms() + lease_ms.parse::<u64>().unwrap());
         }
-        let daemon =
-            format!("echo x > file; (setsid sleep {marker} &); trap '' TERM; sleep {marker}");
+        let daemon = format!("echo x > file; (setsid sleep {marker} &); trap '' TERM; sleep {marker}");
         let attempts = [shell(&daemon), program("sleep", &[&marker])].map(|spec| setting.run(spec));
         futures::future::join_all(attempts).await;
     });
@@ -48,13 +45,7 @@ async fn node(marker: &str, scratch: &Scratch, lease_ms: Option<u64>) -> std::pr
 
 fn directories(scratch: &Scratch) -> usize {
     let nodes = std::fs::read_dir(scratch.path()).unwrap().flatten();
-    nodes
-        .map(|node| {
-            std::fs::read_dir(node.path().join("fresh"))
-                .unwrap()
-                .count()
-        })
-        .sum()
+    nodes.map(|node| std::fs::read_dir(node.path().join("fresh")).unwrap().count()).sum()
 }
 
 #[tokio::test]
@@ -81,10 +72,7 @@ async fn a_frozen_node_leaves_nothing_past_its_lease() {
 #[tokio::test]
 async fn a_stopped_agent_leaves_nothing() {
     let (marker, setting) = (marker(), setting().await);
-    let attempt = setting
-        .agent
-        .run(shell(&format!("(setsid sleep {marker} &); sleep {marker}")))
-        .unwrap();
+    let attempt = setting.agent.run(shell(&format!("(setsid sleep {marker} &); sleep {marker}"))).unwrap();
     let waiting = tokio::spawn(attempt.wait());
     eventually("they run", || marked(&marker).len() >= 2).await;
     setting.agent.stop().await;
@@ -100,15 +88,10 @@ async fn a_killed_warden_is_noticed_and_leaves_nothing() {
     let waiting = tokio::spawn(attempt.wait());
     eventually("they run", || marked(&marker).len() >= 3).await;
     signal(setting.agent.warden_pid(), Signal::KILL);
-    tokio::time::timeout(Duration::from_secs(30), setting.agent.gone())
-        .await
-        .unwrap();
+    tokio::time::timeout(Duration::from_secs(30), setting.agent.gone()).await.unwrap();
     assert_eq!(marked(&marker), []);
     assert_eq!(waiting.await.unwrap().exit, Exit::WardenGone);
-    assert!(matches!(
-        setting.agent.run(program("true", &[])),
-        Err(ProcessError::WardenIsGone)
-    ));
+    assert!(matches!(setting.agent.run(program("true", &[])), Err(ProcessError::WardenIsGone)));
 }
 
 #[tokio::test]
@@ -123,14 +106,10 @@ async fn a_warden_survives_what_a_terminal_and_an_init_send() {
 #[tokio::test]
 async fn what_is_no_warden_is_refused() {
     let scratch = Scratch::new();
-    let settings = quorla_actors::process::agent::Settings {
-        directories: scratch.join("fresh"),
-        attempts_max: 1,
-    };
+    let settings = quorla_actors::process::agent::Settings { directories: scratch.join("fresh"), attempts_max: 1 };
     let mut command = role("warden", "warden_role");
     command.program = "/bin/true".into();
-    let outcome =
-        quorla_actors::process::agent::ProcessAgent::start(command.clone(), settings.clone()).await;
+    let outcome = quorla_actors::process::agent::ProcessAgent::start(command.clone(), settings.clone()).await;
     assert!(matches!(outcome, Err(ProcessError::NotAWarden { .. })));
     command.program = "/no/such".into();
     let outcome = quorla_actors::process::agent::ProcessAgent::start(command, settings).await;

@@ -24,14 +24,8 @@ async fn exit_codes_and_signals_are_passed_on() {
 
 #[tokio::test]
 async fn the_outputs_are_captured_apart() {
-    let outcome = setting()
-        .await
-        .run_script("echo out; echo err >&2; printf more")
-        .await;
-    assert_eq!(
-        (text(&outcome.stdout), text(&outcome.stderr)),
-        ("out\nmore".into(), "err\n".into())
-    );
+    let outcome = setting().await.run_script("echo out; echo err >&2; printf more").await;
+    assert_eq!((text(&outcome.stdout), text(&outcome.stderr)), ("out\nmore".into(), "err\n".into()));
     assert_eq!(outcome.stdout.dropped_bytes(), 0);
     assert!(outcome.started_boot_ms.unwrap() <= outcome.ended_boot_ms.unwrap());
 }
@@ -42,10 +36,7 @@ async fn standard_input_arrives_whole() {
     for bytes in [0, 1, 65_536, 1_048_576] {
         let mut spec = program("wc", &["-c"]);
         spec.stdin = vec![b'x'; bytes];
-        assert_eq!(
-            text(&setting.run(spec).await.stdout).trim(),
-            bytes.to_string()
-        );
+        assert_eq!(text(&setting.run(spec).await.stdout).trim(), bytes.to_string());
     }
     let mut unread = program("true", &[]);
     unread.stdin = vec![b'x'; 1_048_576];
@@ -71,10 +62,7 @@ async fn ten_mebibytes_of_output_leave_a_bounded_tail() {
 async fn used_cpu_and_memory_are_counted() {
     let script = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done";
     let usage = setting().await.run_script(script).await.usage;
-    assert!(
-        usage.user_ms + usage.system_ms > 0 && usage.max_rss_bytes > 100_000,
-        "{usage:?}"
-    );
+    assert!(usage.user_ms + usage.system_ms > 0 && usage.max_rss_bytes > 100_000, "{usage:?}");
 }
 
 #[tokio::test]
@@ -85,66 +73,20 @@ async fn what_cannot_start_says_why() {
     let plain_path = plain.to_str().unwrap();
     std::fs::set_permissions(&plain, std::fs::Permissions::from_mode(0o644)).unwrap();
     let missing_directory = setting.scratch.join("nowhere");
-    let elsewhere = ProcessSpec {
-        directory: WorkingDirectory::Named(missing_directory.clone()),
-        ..program("true", &[])
-    };
-    let in_a_file = ProcessSpec {
-        directory: WorkingDirectory::Named(plain.clone()),
-        ..program("true", &[])
-    };
+    let elsewhere =
+        ProcessSpec { directory: WorkingDirectory::Named(missing_directory.clone()), ..program("true", &[]) };
+    let in_a_file = ProcessSpec { directory: WorkingDirectory::Named(plain.clone()), ..program("true", &[]) };
     for (spec, kind, code, word) in [
-        (
-            program("no-such-program", &[]),
-            SpawnFailureKind::NotFound,
-            127,
-            "no-such-program",
-        ),
-        (
-            program("/no/such", &[]),
-            SpawnFailureKind::NotFound,
-            127,
-            "/no/such",
-        ),
-        (
-            program("", &[]),
-            SpawnFailureKind::NotFound,
-            127,
-            "not found",
-        ),
-        (
-            program(plain_path, &[]),
-            SpawnFailureKind::NotExecutable,
-            126,
-            plain_path,
-        ),
-        (
-            program("/", &[]),
-            SpawnFailureKind::NotExecutable,
-            126,
-            "denied",
-        ),
-        (
-            elsewhere,
-            SpawnFailureKind::WorkingDirectory,
-            126,
-            "nowhere",
-        ),
-        (
-            in_a_file,
-            SpawnFailureKind::WorkingDirectory,
-            126,
-            "Not a directory",
-        ),
+        (program("no-such-program", &[]), SpawnFailureKind::NotFound, 127, "no-such-program"),
+        (program("/no/such", &[]), SpawnFailureKind::NotFound, 127, "/no/such"),
+        (program("", &[]), SpawnFailureKind::NotFound, 127, "not found"),
+        (program(plain_path, &[]), SpawnFailureKind::NotExecutable, 126, plain_path),
+        (program("/", &[]), SpawnFailureKind::NotExecutable, 126, "denied"),
+        (elsewhere, SpawnFailureKind::WorkingDirectory, 126, "nowhere"),
+        (in_a_file, SpawnFailureKind::WorkingDirectory, 126, "Not a directory"),
     ] {
-        let Exit::SpawnFailed(failure) = setting.run(spec).await.exit else {
-            panic!("{word}: started")
-        };
-        assert_eq!(
-            (failure.kind, failure.kind.shell_code()),
-            (kind, code),
-            "{failure:?}"
-        );
+        let Exit::SpawnFailed(failure) = setting.run(spec).await.exit else { panic!("{word}: started") };
+        assert_eq!((failure.kind, failure.kind.shell_code()), (kind, code), "{failure:?}");
         assert!(failure.message.contains(word), "{failure:?}");
     }
     assert!(!missing_directory.exists());

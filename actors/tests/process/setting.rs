@@ -20,8 +20,7 @@ impl Scratch {
     pub(crate) fn new() -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path =
-            std::env::temp_dir().join(format!("quorla-process-{}-{number}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("quorla-process-{}-{number}", std::process::id()));
         std::fs::create_dir(&path).unwrap();
         Self(path)
     }
@@ -56,13 +55,8 @@ pub(crate) struct Setting {
 
 pub(crate) async fn setting() -> Setting {
     let scratch = Scratch::new();
-    let settings = Settings {
-        directories: scratch.join("fresh"),
-        attempts_max: 256,
-    };
-    let agent = ProcessAgent::start(role("warden", "warden_role"), settings)
-        .await
-        .unwrap();
+    let settings = Settings { directories: scratch.join("fresh"), attempts_max: 256 };
+    let agent = ProcessAgent::start(role("warden", "warden_role"), settings).await.unwrap();
     Setting { agent, scratch }
 }
 
@@ -70,9 +64,7 @@ impl Setting {
     pub(crate) async fn run(&self, spec: ProcessSpec) -> ProcessOutcome {
         let attempt = self.agent.run(spec).unwrap();
         let patience = std::time::Duration::from_secs(60); // Only a guard against hanging.
-        tokio::time::timeout(patience, attempt.wait())
-            .await
-            .expect("the attempt ends")
+        tokio::time::timeout(patience, attempt.wait()).await.expect("the attempt ends")
     }
 
     pub(crate) async fn run_script(&self, script: &str) -> ProcessOutcome {
@@ -81,18 +73,8 @@ impl Setting {
 
     /// Working directories that are there, the empty spares of the warden aside.
     pub(crate) fn fresh_directories(&self) -> usize {
-        let there = std::fs::read_dir(self.scratch.join("fresh"))
-            .unwrap()
-            .flatten();
-        there
-            .filter(|entry| {
-                !entry
-                    .file_name()
-                    .to_str()
-                    .unwrap()
-                    .starts_with("attempt-spare-")
-            })
-            .count()
+        let there = std::fs::read_dir(self.scratch.join("fresh")).unwrap().flatten();
+        there.filter(|entry| !entry.file_name().to_str().unwrap().starts_with("attempt-spare-")).count()
     }
 }
 
@@ -110,10 +92,7 @@ pub(crate) fn identity() -> Identity {
 
 pub(crate) fn program(program: &str, arguments: &[&str]) -> ProcessSpec {
     let mut spec = ProcessSpec::new(identity(), program);
-    spec.arguments = arguments
-        .iter()
-        .map(|argument| (*argument).into())
-        .collect();
+    spec.arguments = arguments.iter().map(|argument| (*argument).into()).collect();
     spec
 }
 
@@ -131,21 +110,14 @@ pub(crate) fn marked(marker: &str) -> Vec<u32> {
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter(|pid: &u32| {
         let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        *pid != std::process::id()
-            && arguments
-                .split(|byte| *byte == 0)
-                .any(|part| part == marker.as_bytes())
+        *pid != std::process::id() && arguments.split(|byte| *byte == 0).any(|part| part == marker.as_bytes())
     })
     .collect()
 }
 
 /// A marker for arguments that no other test has: a number of seconds to sleep.
 pub(crate) fn marker() -> String {
-    format!(
-        "{}.{}",
-        1_000_000 + u64::from(std::process::id()),
-        identity().fence % 100_000
-    )
+    format!("{}.{}", 1_000_000 + u64::from(std::process::id()), identity().fence % 100_000)
 }
 
 /// Waits until `holds`; the bound is only a guard against hanging.
@@ -156,10 +128,7 @@ pub(crate) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     };
-    assert!(
-        tokio::time::timeout(patience, holding).await.is_ok(),
-        "in vain: {what}"
-    );
+    assert!(tokio::time::timeout(patience, holding).await.is_ok(), "in vain: {what}");
 }
 
 pub(crate) fn shown(path: &Path) -> String {

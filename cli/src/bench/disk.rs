@@ -16,15 +16,11 @@ pub(super) fn measure(directory: &Path) -> Result<Figures, Fault> {
     let path = directory.join("fdatasync.bench");
     let measured = append_and_sync(&path);
     std::fs::remove_file(&path).ok();
-    measured
-        .map_err(|error| Fault::other(format!("append and fdatasync {}", path.display()), error))
+    measured.map_err(|error| Fault::other(format!("append and fdatasync {}", path.display()), error))
 }
 
 fn append_and_sync(path: &Path) -> std::io::Result<Figures> {
-    let mut file = std::fs::File::options()
-        .create(true)
-        .append(true)
-        .open(path)?;
+    let mut file = std::fs::File::options().create(true).append(true).open(path)?;
     let mut latencies = Latencies::new();
     let since = Stopwatch::start();
     while since.elapsed() < LASTS {
@@ -33,11 +29,5 @@ fn append_and_sync(path: &Path) -> std::io::Result<Figures> {
         file.sync_data()?;
         latencies.record(one.elapsed());
     }
-    Ok(Figures {
-        workload: "fdatasync",
-        in_flight: 1,
-        elapsed: since.elapsed(),
-        latencies,
-        errors: 0,
-    })
+    Ok(Figures { workload: "fdatasync", in_flight: 1, elapsed: since.elapsed(), latencies, errors: 0 })
 }

@@ -16,20 +16,15 @@ pub(super) struct Latencies(Histogram<u64>);
 impl Latencies {
     pub(super) fn new() -> Self {
         let histogram = Histogram::new_with_max(LATENCY_US_MAX, DIGITS);
-        Self(
-            histogram.expect("three digits up to ten minutes are within what a histogram can hold"),
-        )
+        Self(histogram.expect("three digits up to ten minutes are within what a histogram can hold"))
     }
 
     pub(super) fn record(&mut self, latency: Duration) {
-        self.0
-            .saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
+        self.0.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
     }
 
     pub(super) fn add(&mut self, other: &Self) {
-        self.0
-            .add(&other.0)
-            .expect("all latencies have the same bounds");
+        self.0.add(&other.0).expect("all latencies have the same bounds");
     }
 
     fn ms(&self, quantile: f64) -> f64 {
@@ -66,15 +61,7 @@ impl Figures {
     }
 
     pub(super) fn table(&self) -> Table {
-        let mut table = Table::new([
-            "WORKLOAD",
-            "IN FLIGHT",
-            "PER SECOND",
-            "P50 MS",
-            "P99 MS",
-            "COUNT",
-            "ERRORS",
-        ]);
+        let mut table = Table::new(["WORKLOAD", "IN FLIGHT", "PER SECOND", "P50 MS", "P99 MS", "COUNT", "ERRORS"]);
         table.row([
             self.workload.to_owned(),
             self.in_flight.to_string(),
@@ -101,24 +88,10 @@ mod tests {
         let mut latencies = Latencies::new();
         latencies.record(Duration::from_millis(2));
         let elapsed = Duration::from_millis(500);
-        let figures = Figures {
-            workload: "submit",
-            in_flight: 1,
-            elapsed,
-            latencies,
-            errors: 0,
-        };
+        let figures = Figures { workload: "submit", in_flight: 1, elapsed, latencies, errors: 0 };
         let json = figures.json();
         assert_eq!((&json["per_s"], &json["count"]), (&json!(2), &json!(1)));
-        for field in [
-            "workload",
-            "in_flight",
-            "per_s",
-            "p50_ms",
-            "p99_ms",
-            "count",
-            "errors",
-        ] {
+        for field in ["workload", "in_flight", "per_s", "p50_ms", "p99_ms", "count", "errors"] {
             assert!(json.get(field).is_some(), "{field}");
         }
     }

@@ -10,16 +10,8 @@ use crate::exit::Exit;
 use crate::fault::Fault;
 
 /// Where files lie that do not change while a drill runs.
-const PLACES: &[&str] = &[
-    "/usr/bin",
-    "/usr/lib",
-    "/usr/share",
-    "/usr/include",
-    "/usr/sbin",
-    "/usr/libexec",
-    "/etc",
-    "/opt",
-];
+const PLACES: &[&str] =
+    &["/usr/bin", "/usr/lib", "/usr/share", "/usr/include", "/usr/sbin", "/usr/libexec", "/etc", "/opt"];
 const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 const DIRECTORIES_MAX: usize = 200_000;
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -44,24 +36,14 @@ pub(super) fn choose(count: usize) -> Result<Vec<Hashed>, Fault> {
         look_into(&directory, count, &mut chosen, &mut directories);
     }
     if chosen.len() < count {
-        let message = format!(
-            "find {count} files to hash: there are only {} that can be read",
-            chosen.len()
-        );
-        return Err(
-            Fault::new(Exit::OTHER, "too_few_files", message).hint("Ask for fewer with --files.")
-        );
+        let message = format!("find {count} files to hash: there are only {} that can be read", chosen.len());
+        return Err(Fault::new(Exit::OTHER, "too_few_files", message).hint("Ask for fewer with --files."));
     }
     Ok(chosen)
 }
 
 /// Directories that can't be read hold no files for us.
-fn look_into(
-    directory: &Path,
-    count: usize,
-    chosen: &mut Vec<Hashed>,
-    directories: &mut Vec<PathBuf>,
-) {
+fn look_into(directory: &Path, count: usize, chosen: &mut Vec<Hashed>, directories: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(directory) else {
         return;
     };
@@ -81,17 +63,12 @@ fn look_into(
 
 fn hash(path: &Path) -> Option<Hashed> {
     // `sha256sum` marks names with these characters in its output.
-    let text = path
-        .to_str()
-        .filter(|text| !text.contains(['\\', '\n', '\r']))?;
+    let text = path.to_str().filter(|text| !text.contains(['\\', '\n', '\r']))?;
     let length = fs::metadata(path).ok()?.len();
     if length == 0 || length > FILE_BYTES_MAX {
         return None;
     }
-    Some(Hashed {
-        path: text.to_owned(),
-        digest: digest(path).ok()?,
-    })
+    Some(Hashed { path: text.to_owned(), digest: digest(path).ok()? })
 }
 
 fn digest(path: &Path) -> std::io::Result<String> {
@@ -104,11 +81,7 @@ fn digest(path: &Path) -> std::io::Result<String> {
             read => hasher.update(&buffer[..read]),
         }
     }
-    Ok(hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]

@@ -32,17 +32,11 @@ struct Read {
 }
 
 pub(super) async fn judge(client: &Client, files: &[Hashed], load: Load) -> Result<Judged, Fault> {
-    let mut judged = Judged {
-        wanted: files.len(),
-        ..Judged::default()
-    };
+    let mut judged = Judged { wanted: files.len(), ..Judged::default() };
     for error in load.refused {
         judged.tell(format!("a submit was not accepted: {error}"));
     }
-    let accepted = files
-        .iter()
-        .zip(load.jobs)
-        .filter_map(|(file, job)| job.map(|job| (file, job)));
+    let accepted = files.iter().zip(load.jobs).filter_map(|(file, job)| job.map(|job| (file, job)));
     let reads = accepted.map(|(file, job)| async move { (file, job, read(client, job).await) });
     let mut reads = futures::stream::iter(reads).buffer_unordered(READS_IN_FLIGHT);
     while let Some((file, job, read)) = reads.next().await {
@@ -53,23 +47,10 @@ pub(super) async fn judge(client: &Client, files: &[Hashed], load: Load) -> Resu
 
 async fn read(client: &Client, job: JobId) -> Result<Read, Error> {
     let (view, logs) = tokio::try_join!(client.info(job), client.logs(job, None))?;
-    let results = view
-        .attempts
-        .iter()
-        .filter(|attempt| attempt.outcome == AttemptOutcome::Succeeded)
-        .count();
+    let results = view.attempts.iter().filter(|attempt| attempt.outcome == AttemptOutcome::Succeeded).count();
     let digest = String::from_utf8_lossy(logs.stdout.bytes.as_bytes());
-    let digest = digest
-        .split_whitespace()
-        .next()
-        .unwrap_or_default()
-        .to_owned();
-    Ok(Read {
-        state: view.state,
-        results,
-        attempts: view.attempts_total,
-        digest,
-    })
+    let digest = digest.split_whitespace().next().unwrap_or_default().to_owned();
+    Ok(Read { state: view.state, results, attempts: view.attempts_total, digest })
 }
 
 impl Judged {
@@ -86,10 +67,7 @@ impl Judged {
         }
         match read.digest == file.digest {
             true => self.digests_equal += 1,
-            false => self.tell(format!(
-                "{job}: {} is {}, not {:?}",
-                file.path, file.digest, read.digest
-            )),
+            false => self.tell(format!("{job}: {} is {}, not {:?}", file.path, file.digest, read.digest)),
         }
     }
 

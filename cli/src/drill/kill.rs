@@ -25,11 +25,7 @@ pub(super) struct Killed {
     pub(super) ended_before: u32,
 }
 
-pub(super) async fn in_the_middle(
-    target: &mut Target,
-    client: &Client,
-    progress: &Progress,
-) -> Result<Killed, Fault> {
+pub(super) async fn in_the_middle(target: &mut Target, client: &Client, progress: &Progress) -> Result<Killed, Fault> {
     let result = wait_and_kill(target, client, progress).await;
     progress.kill_is_over();
     if let Ok(killed) = &result {
@@ -41,11 +37,7 @@ pub(super) async fn in_the_middle(
     result
 }
 
-async fn wait_and_kill(
-    target: &mut Target,
-    client: &Client,
-    progress: &Progress,
-) -> Result<Killed, Fault> {
+async fn wait_and_kill(target: &mut Target, client: &Client, progress: &Progress) -> Result<Killed, Fault> {
     let percent = |ended: u32, total: u32| ended.saturating_mul(100) / total.max(1);
     loop {
         let (ended, total) = progress.count();

@@ -16,11 +16,7 @@ pub(super) struct Load {
     pub(super) refused: Vec<Error>,
 }
 
-pub(super) async fn run(
-    client: &Client,
-    files: &[Hashed],
-    progress: &Progress,
-) -> Result<Load, Fault> {
+pub(super) async fn run(client: &Client, files: &[Hashed], progress: &Progress) -> Result<Load, Fault> {
     let (before, after) = files.split_at(files.len() / 2);
     let second = async {
         progress.until_kill_is_over().await;
@@ -33,15 +29,8 @@ pub(super) async fn run(
     Ok(first)
 }
 
-async fn submit_and_wait(
-    client: &Client,
-    files: &[Hashed],
-    progress: &Progress,
-) -> Result<Load, Fault> {
-    let mut load = Load {
-        jobs: Vec::with_capacity(files.len()),
-        refused: Vec::new(),
-    };
+async fn submit_and_wait(client: &Client, files: &[Hashed], progress: &Progress) -> Result<Load, Fault> {
+    let mut load = Load { jobs: Vec::with_capacity(files.len()), refused: Vec::new() };
     for outcome in client.submit_many(files.iter().map(job)).await {
         match outcome {
             Ok(submitted) => load.jobs.push(Some(submitted.job_id)),
@@ -51,11 +40,7 @@ async fn submit_and_wait(
             }
         }
     }
-    let waits = load
-        .jobs
-        .iter()
-        .flatten()
-        .map(|job| client.wait(*job, None));
+    let waits = load.jobs.iter().flatten().map(|job| client.wait(*job, None));
     let mut ended = futures::stream::iter(waits).buffer_unordered(WAITS_IN_FLIGHT);
     while let Some(job) = ended.next().await {
         job?;
@@ -66,9 +51,7 @@ async fn submit_and_wait(
 }
 
 fn job(file: &Hashed) -> JobRequest {
-    let mut job = JobRequest::new(["sha256sum", "--", &file.path])
-        .name("drill")
-        .queue("drill");
+    let mut job = JobRequest::new(["sha256sum", "--", &file.path]).name("drill").queue("drill");
     job.retry.attempts_max = ATTEMPTS_MAX;
     job
 }

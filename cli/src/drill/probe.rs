@@ -32,18 +32,12 @@ pub(super) struct Probe {
 impl Probe {
     pub(super) fn start(client: Client) -> Self {
         let (stop, stopped) = watch::channel(false);
-        Self {
-            task: tokio::spawn(probe(client, stopped)),
-            stop,
-        }
+        Self { task: tokio::spawn(probe(client, stopped)), stop }
     }
 
     pub(super) async fn stop(self) -> Result<Outages, Fault> {
         self.stop.send_replace(true);
-        Ok(self
-            .task
-            .await
-            .map_err(|error| Fault::other("probe the cluster", error))??)
+        Ok(self.task.await.map_err(|error| Fault::other("probe the cluster", error))??)
     }
 }
 
@@ -59,10 +53,7 @@ async fn probe(client: Client, stopped: watch::Receiver<bool>) -> Result<Outages
     }
     let accepted = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
     cancel(&client, jobs).await?;
-    Ok(Outages {
-        longest_ms,
-        accepted,
-    })
+    Ok(Outages { longest_ms, accepted })
 }
 
 fn job(now_ms: u64) -> JobRequest {

@@ -21,13 +21,7 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn new(total: u32, output: &Output) -> Self {
         let bar = output.draws_progress().then(|| bar(total));
-        Self {
-            total,
-            ended: AtomicU32::new(0),
-            killed: watch::Sender::new(false),
-            bar,
-            output: *output,
-        }
+        Self { total, ended: AtomicU32::new(0), killed: watch::Sender::new(false), bar, output: *output }
     }
 
     pub(super) fn step(&self, text: &str) {

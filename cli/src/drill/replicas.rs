@@ -8,19 +8,13 @@ use crate::fault::Fault;
 const HASH_TIMEOUT_MS: u64 = 30_000;
 
 /// The hash of every node, each asked itself.
-pub(super) async fn content_hashes(
-    target: &Target,
-    client: &Client,
-) -> Result<Vec<ContentHash>, Fault> {
+pub(super) async fn content_hashes(target: &Target, client: &Client) -> Result<Vec<ContentHash>, Fault> {
     let index = client.mark_content_hash().await?;
     let mut hashes = Vec::new();
     for name in target.names() {
-        let address = target.address(&name).ok_or_else(|| {
-            Fault::other(
-                format!("ask {name} for its content hash"),
-                "it does not run",
-            )
-        })?;
+        let address = target
+            .address(&name)
+            .ok_or_else(|| Fault::other(format!("ask {name} for its content hash"), "it does not run"))?;
         let pinned = Client::connect(target.options().pinned_to(address)).await?;
         hashes.push(pinned.content_hash(index, HASH_TIMEOUT_MS).await?);
     }

@@ -27,33 +27,18 @@ impl Target {
     /// The dev cluster that a profile names.
     pub(super) fn dev(name: &str, profile: &Profile) -> Result<Self, Fault> {
         let Some(path) = &profile.control else {
-            let message = format!(
-                "kill the leader: the profile {name} is not of a dev cluster, whose nodes may be killed"
-            );
-            return Err(
-                Fault::usage(message).hint(format!("Use --profile {DEV_PROFILE}, or: quorla demo"))
-            );
+            let message =
+                format!("kill the leader: the profile {name} is not of a dev cluster, whose nodes may be killed");
+            return Err(Fault::usage(message).hint(format!("Use --profile {DEV_PROFILE}, or: quorla demo")));
         };
         let control = Control::read(path)?;
-        Ok(Self::Dev(Box::new(DevTarget {
-            control,
-            options: Options::from(profile),
-        })))
+        Ok(Self::Dev(Box::new(DevTarget { control, options: Options::from(profile) })))
     }
 
     pub(super) fn names(&self) -> Vec<String> {
         match self {
-            Self::Own(cluster) => cluster
-                .nodes()
-                .iter()
-                .map(|node| node.name.clone())
-                .collect(),
-            Self::Dev(dev) => dev
-                .control
-                .nodes
-                .iter()
-                .map(|node| node.name.clone())
-                .collect(),
+            Self::Own(cluster) => cluster.nodes().iter().map(|node| node.name.clone()).collect(),
+            Self::Dev(dev) => dev.control.nodes.iter().map(|node| node.name.clone()).collect(),
         }
     }
 
@@ -69,9 +54,7 @@ impl Target {
         match self {
             Self::Own(cluster) => {
                 let position = cluster.position(name)?;
-                cluster.nodes()[position]
-                    .ready()
-                    .map(|ready| ready.quic.clone())
+                cluster.nodes()[position].ready().map(|ready| ready.quic.clone())
             }
             Self::Dev(dev) => dev.control.ready(name).map(|ready| ready.quic),
         }
@@ -99,10 +82,7 @@ impl Target {
                 let since = Stopwatch::start();
                 while dev.control.ready(name).is_none() {
                     if since.elapsed() > RESTART_TIMEOUT {
-                        return Err(Fault::other(
-                            format!("start {name} again"),
-                            "it is not ready in time",
-                        ));
+                        return Err(Fault::other(format!("start {name} again"), "it is not ready in time"));
                     }
                     tokio::time::sleep(LOOK_EVERY).await;
                 }
@@ -121,7 +101,5 @@ impl Target {
 }
 
 fn position(cluster: &Cluster, name: &str) -> Result<usize, Fault> {
-    cluster
-        .position(name)
-        .ok_or_else(|| Fault::other(format!("find the node {name}"), "it is not of this cluster"))
+    cluster.position(name).ok_or_else(|| Fault::other(format!("find the node {name}"), "it is not of this cluster"))
 }

@@ -39,20 +39,10 @@ impl Verdict {
     pub(super) fn document(&self) -> Document {
         let mut table = Table::new(["WHAT", "IS", "MUST BE", "VERDICT"]);
         for row in self.rows() {
-            table.row([
-                row.what.to_owned(),
-                row.is,
-                row.must_be,
-                row.mark.to_owned(),
-            ]);
+            table.row([row.what.to_owned(), row.is, row.must_be, row.mark.to_owned()]);
         }
         for wrong in &self.judged.wrong {
-            table.row([
-                "wrong".to_owned(),
-                wrong.clone(),
-                String::new(),
-                String::new(),
-            ]);
+            table.row(["wrong".to_owned(), wrong.clone(), String::new(), String::new()]);
         }
         let json = json!({
             "holds": self.holds(),
@@ -72,11 +62,7 @@ impl Verdict {
             "elapsed_ms": self.elapsed_ms,
             "wrong": self.judged.wrong,
         });
-        Document {
-            json,
-            table,
-            ids: Vec::new(),
-        }
+        Document { json, table, ids: Vec::new() }
     }
 
     fn rows(&self) -> Vec<Row> {
@@ -90,24 +76,11 @@ impl Verdict {
         vec![
             count("jobs accepted", judged.accepted, judged.wanted),
             count("jobs completed", judged.completed, judged.accepted),
-            count(
-                "jobs with exactly one result",
-                judged.with_one_result,
-                judged.accepted,
-            ),
-            count(
-                "digests as computed without the cluster",
-                judged.digests_equal,
-                judged.accepted,
-            ),
+            count("jobs with exactly one result", judged.with_one_result, judged.accepted),
+            count("digests as computed without the cluster", judged.digests_equal, judged.accepted),
             self.share_row(),
             self.hash_row(),
-            Row {
-                what: "attempts run again",
-                is: judged.attempts_again.to_string(),
-                must_be: "any".into(),
-                mark: "",
-            },
+            Row { what: "attempts run again", is: judged.attempts_again.to_string(), must_be: "any".into(), mark: "" },
             self.outage_row(),
             Row {
                 what: "the whole drill",
@@ -122,10 +95,7 @@ impl Verdict {
         let killed = &self.killed;
         Row {
             what: "running attempts on the killed leader",
-            is: format!(
-                "{} of {} on {}",
-                killed.running_on_it, killed.running, killed.node
-            ),
+            is: format!("{} of {} on {}", killed.running_on_it, killed.running, killed.node),
             must_be: "at least a fifth".into(),
             mark: mark(killed.has_its_share()),
         }
@@ -133,10 +103,8 @@ impl Verdict {
 
     fn hash_row(&self) -> Row {
         let first = self.hashes.first();
-        let equal = self
-            .hashes
-            .iter()
-            .all(|hash| first.is_some_and(|f| (f.index, &f.hash) == (hash.index, &hash.hash)));
+        let equal =
+            self.hashes.iter().all(|hash| first.is_some_and(|f| (f.index, &f.hash) == (hash.index, &hash.hash)));
         let short = |hash: &ContentHash| hash.hash.chars().take(12).collect::<String>();
         let hashes: Vec<String> = self.hashes.iter().map(short).collect();
         let index = first.map_or(0, |hash| hash.index);
@@ -174,36 +142,12 @@ mod tests {
     use super::{ContentHash, Judged, Killed, Outages, Verdict};
 
     fn verdict() -> Verdict {
-        let judged = Judged {
-            wanted: 2,
-            accepted: 2,
-            completed: 2,
-            with_one_result: 2,
-            digests_equal: 2,
-            ..Judged::default()
-        };
-        let killed = Killed {
-            node: "n1".into(),
-            running_on_it: 1,
-            running: 5,
-            ended_before: 1,
-        };
-        let hash = |node: &str| ContentHash {
-            node: node.into(),
-            index: 9,
-            hash: "ab".into(),
-        };
-        let outages = Outages {
-            longest_ms: 10,
-            accepted: 3,
-        };
-        Verdict {
-            judged,
-            killed,
-            outages,
-            hashes: vec![hash("n1"), hash("n2")],
-            elapsed_ms: 5,
-        }
+        let judged =
+            Judged { wanted: 2, accepted: 2, completed: 2, with_one_result: 2, digests_equal: 2, ..Judged::default() };
+        let killed = Killed { node: "n1".into(), running_on_it: 1, running: 5, ended_before: 1 };
+        let hash = |node: &str| ContentHash { node: node.into(), index: 9, hash: "ab".into() };
+        let outages = Outages { longest_ms: 10, accepted: 3 };
+        Verdict { judged, killed, outages, hashes: vec![hash("n1"), hash("n2")], elapsed_ms: 5 }
     }
 
     #[test]
@@ -234,12 +178,6 @@ mod tests {
         let mut verdict = verdict();
         verdict.outages.longest_ms = 60_000;
         assert!(verdict.holds());
-        assert!(
-            verdict
-                .document()
-                .table
-                .render(false, false)
-                .contains("over goal")
-        );
+        assert!(verdict.document().table.render(false, false).contains("over goal"));
     }
 }

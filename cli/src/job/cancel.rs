@@ -23,15 +23,9 @@ pub(crate) struct Cancel {
     dry_run: bool,
 }
 
-pub(super) async fn run(
-    arguments: Cancel,
-    session: &Session,
-    output: &Output,
-) -> Result<Exit, Fault> {
+pub(super) async fn run(arguments: Cancel, session: &Session, output: &Output) -> Result<Exit, Fault> {
     if arguments.idempotency_key.is_some() && arguments.jobs.len() > 1 {
-        return Err(Fault::usage(
-            "cancel jobs: an idempotency key names one cancellation, not several",
-        ));
+        return Err(Fault::usage("cancel jobs: an idempotency key names one cancellation, not several"));
     }
     let connected = session.connect().await?;
     // All are found before one is cancelled: a misspelt id cancels nothing.
@@ -43,26 +37,15 @@ pub(super) async fn run(
         let mut table = Table::pairs();
         if arguments.dry_run {
             let view = connected.client.info(job).await?;
-            table.pair(
-                &job.to_string(),
-                format!("is {}, would be cancelled", view.state),
-            );
+            table.pair(&job.to_string(), format!("is {}, would be cancelled", view.state));
             let json = serde_json::json!({"job_id": job, "state": view.state, "dry_run": true});
-            output.document(&Document {
-                json,
-                table,
-                ids: vec![job.to_string()],
-            })?;
+            output.document(&Document { json, table, ids: vec![job.to_string()] })?;
             continue;
         }
         let (reason, key) = (arguments.reason.clone(), arguments.idempotency_key.clone());
         let cancelled = connected.client.cancel_with(job, reason, key).await?;
         table.pair(&job.to_string(), cancelled.state);
-        output.document(&Document {
-            json: json(&cancelled),
-            table,
-            ids: vec![job.to_string()],
-        })?;
+        output.document(&Document { json: json(&cancelled), table, ids: vec![job.to_string()] })?;
     }
     Ok(Exit::OK)
 }

@@ -1,20 +1,8 @@
 //! Durations and sizes as people type them: `250ms`, `3s`, `10m`, `2h`, `7d`; `512`, `64KiB`, `2GiB`.
 
-const SPANS: &[(&str, u64)] = &[
-    ("ms", 1),
-    ("s", 1_000),
-    ("m", 60_000),
-    ("h", 3_600_000),
-    ("d", 86_400_000),
-];
-const SIZES: &[(&str, u64)] = &[
-    ("KiB", 1 << 10),
-    ("MiB", 1 << 20),
-    ("GiB", 1 << 30),
-    ("TiB", 1 << 40),
-    ("B", 1),
-    ("", 1),
-];
+const SPANS: &[(&str, u64)] = &[("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+const SIZES: &[(&str, u64)] =
+    &[("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40), ("B", 1), ("", 1)];
 
 /// Milliseconds.
 pub(crate) fn span_ms(text: &str) -> Result<u64, String> {
@@ -40,10 +28,7 @@ pub(crate) fn cpu_milli(text: &str) -> Result<u32, String> {
     }
     let whole: u32 = whole.parse().map_err(|_| refuse())?;
     let milli: u32 = format!("{fraction:0<3}").parse().map_err(|_| refuse())?;
-    whole
-        .checked_mul(1_000)
-        .and_then(|whole| whole.checked_add(milli))
-        .ok_or_else(refuse)
+    whole.checked_mul(1_000).and_then(|whole| whole.checked_add(milli)).ok_or_else(refuse)
 }
 
 /// `name=value`.

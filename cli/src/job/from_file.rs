@@ -27,8 +27,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Line>, Fault> {
         return parse("standard input", std::io::stdin().lock());
     }
     let name = path.display().to_string();
-    let file =
-        std::fs::File::open(path).map_err(|error| Fault::other(format!("open {name}"), error))?;
+    let file = std::fs::File::open(path).map_err(|error| Fault::other(format!("open {name}"), error))?;
     parse(&name, std::io::BufReader::new(file))
 }
 
@@ -39,8 +38,7 @@ fn parse(name: &str, mut reader: impl BufRead) -> Result<Vec<Line>, Fault> {
     let mut text = Vec::new();
     for number in 1_usize.. {
         text.clear();
-        let read = read_line(&mut reader, &mut text)
-            .map_err(|error| Fault::other(format!("read {name}"), error))?;
+        let read = read_line(&mut reader, &mut text).map_err(|error| Fault::other(format!("read {name}"), error))?;
         if text.len() > LINE_BYTES_MAX {
             return Err(too_long(name, number));
         }
@@ -89,8 +87,7 @@ fn refuse(name: &str, code: &'static str, exit: Exit, mut wrong: Vec<String>) ->
     }
     let lines = if count == 1 { "1 line is".to_owned() } else { format!("{count} lines are") };
     let message = format!("submit the jobs of {name}: {lines} wrong, and nothing was submitted");
-    let mut fault = Fault::new(exit, code, message)
-        .hint("Each line is one JSON object: {\"command\": [\"true\"]}");
+    let mut fault = Fault::new(exit, code, message).hint("Each line is one JSON object: {\"command\": [\"true\"]}");
     fault.details = wrong;
     fault
 }
@@ -102,9 +99,7 @@ fn too_long(name: &str, number: usize) -> Fault {
 }
 
 fn too_many(name: &str) -> Fault {
-    let message = format!(
-        "submit the jobs of {name}: it has more than {JOBS_MAX}, and nothing was submitted"
-    );
+    let message = format!("submit the jobs of {name}: it has more than {JOBS_MAX}, and nothing was submitted");
     Fault::new(Exit::LIMITED, "limit_exceeded", message).hint("Split it: split -l 100000")
 }
 
@@ -115,24 +110,16 @@ mod tests {
     #[test]
     fn lines_keep_their_numbers_and_blank_ones_are_none() {
         let text = "{\"command\": [\"a\"]}\n\n{\"command\": [\"b\"]}";
-        let numbers: Vec<usize> = parse("x", text.as_bytes())
-            .unwrap()
-            .iter()
-            .map(|line| line.number)
-            .collect();
+        let numbers: Vec<usize> = parse("x", text.as_bytes()).unwrap().iter().map(|line| line.number).collect();
         assert_eq!(numbers, [1, 3]);
     }
 
     #[test]
     fn one_wrong_line_refuses_all_with_its_number() {
-        let text =
-            "{\"command\": [\"a\"]}\n{\"command\": [\"b\"], \"prioriti\": 1}\n{\"command\": []}\n";
+        let text = "{\"command\": [\"a\"]}\n{\"command\": [\"b\"], \"prioriti\": 1}\n{\"command\": []}\n";
         let fault = parse("x", text.as_bytes()).unwrap_err();
         assert_eq!((fault.code, fault.exit), ("unknown_field", Exit::USAGE));
-        assert!(
-            fault.details[0].contains("line 2, column ") && fault.details[0].contains("priority"),
-            "{fault:?}"
-        );
+        assert!(fault.details[0].contains("line 2, column ") && fault.details[0].contains("priority"), "{fault:?}");
         assert!(fault.details[1].starts_with("line 3: "), "{fault:?}");
     }
 }

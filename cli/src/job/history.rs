@@ -27,9 +27,7 @@ fn document(history: &JobHistory) -> Document {
             date(event.at_ms),
             event.sequence.to_string(),
             event.kind.clone(),
-            event
-                .attempt
-                .map_or_else(String::new, |attempt| attempt.to_string()),
+            event.attempt.map_or_else(String::new, |attempt| attempt.to_string()),
             event.node.clone().unwrap_or_default(),
             event.detail.clone(),
         ]);
@@ -44,9 +42,5 @@ fn document(history: &JobHistory) -> Document {
             format!("fence {}: {}", attempt.fence, describe(attempt)),
         ]);
     }
-    Document {
-        json: json(history),
-        table,
-        ids: vec![history.job.id.to_string()],
-    }
+    Document { json: json(history), table, ids: vec![history.job.id.to_string()] }
 }

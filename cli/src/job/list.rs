@@ -35,17 +35,9 @@ pub(crate) struct List {
     stale: bool,
 }
 
-pub(super) async fn run(
-    arguments: List,
-    session: &Session,
-    output: &Output,
-) -> Result<Exit, Fault> {
+pub(super) async fn run(arguments: List, session: &Session, output: &Output) -> Result<Exit, Fault> {
     let connected = session.connect().await?;
-    let read = if arguments.stale {
-        ReadLevel::Stale
-    } else {
-        ReadLevel::Linearizable
-    };
+    let read = if arguments.stale { ReadLevel::Stale } else { ReadLevel::Linearizable };
     let query = ListQuery {
         states: arguments.state,
         queue: arguments.queue,
@@ -65,13 +57,10 @@ pub(super) async fn run(
 
 fn state(text: &str) -> Result<JobState, String> {
     let known = JobState::ALL.map(JobState::as_str);
-    JobState::ALL
-        .into_iter()
-        .find(|state| state.as_str() == text)
-        .ok_or_else(|| match nearest(text, known) {
-            Some(near) => format!("there is no such state; did you mean {near}?"),
-            None => format!("there is no such state; there are {}", known.join(", ")),
-        })
+    JobState::ALL.into_iter().find(|state| state.as_str() == text).ok_or_else(|| match nearest(text, known) {
+        Some(near) => format!("there is no such state; did you mean {near}?"),
+        None => format!("there is no such state; there are {}", known.join(", ")),
+    })
 }
 
 #[cfg(test)]
@@ -81,10 +70,6 @@ mod tests {
     #[test]
     fn a_misspelt_state_is_refused_with_the_nearest_one() {
         assert_eq!(state("queued"), Ok(JobState::Queued));
-        assert!(
-            state("runing")
-                .unwrap_err()
-                .contains("did you mean running?")
-        );
+        assert!(state("runing").unwrap_err().contains("did you mean running?"));
     }
 }

@@ -24,20 +24,12 @@ pub(crate) struct Logs {
     stderr: bool,
 }
 
-pub(super) async fn run(
-    arguments: &Logs,
-    session: &Session,
-    output: &Output,
-) -> Result<Exit, Fault> {
+pub(super) async fn run(arguments: &Logs, session: &Session, output: &Output) -> Result<Exit, Fault> {
     let connected = session.connect().await?;
     let job = connected.job(&arguments.which.job).await?;
     let logs = connected.client.logs(job, arguments.attempt).await?;
     if output.is_structured() {
-        let document = Document {
-            json: json(&logs),
-            table: Table::pairs(),
-            ids: vec![job.to_string()],
-        };
+        let document = Document { json: json(&logs), table: Table::pairs(), ids: vec![job.to_string()] };
         return output.document(&document).map(|()| Exit::OK);
     }
     if !logs.ended {
@@ -56,9 +48,6 @@ pub(super) async fn run(
 
 fn note(tail: &Tail, stream: &str, output: &Output) {
     if tail.bytes_omitted > 0 {
-        output.say(format!(
-            "quorla: {} bytes of {stream} before this were not kept",
-            tail.bytes_omitted
-        ));
+        output.say(format!("quorla: {} bytes of {stream} before this were not kept", tail.bytes_omitted));
     }
 }

@@ -123,13 +123,8 @@ impl PatienceFlags {
     fn apply(self, job: &mut JobRequest) -> Result<(), Fault> {
         job.retry.attempts_max = self.attempts;
         job.retry.backoff = match self.backoff >= self.backoff_max {
-            true => Backoff::Fixed {
-                delay_ms: self.backoff_max,
-            },
-            false => Backoff::Exponential {
-                base_ms: self.backoff,
-                delay_ms_max: self.backoff_max,
-            },
+            true => Backoff::Fixed { delay_ms: self.backoff_max },
+            false => Backoff::Exponential { base_ms: self.backoff, delay_ms_max: self.backoff_max },
         };
         job.retry.retryable_exit_codes = self.retry_on;
         job.timeouts.attempt_ms = self.attempt_timeout;

@@ -17,28 +17,13 @@ pub(crate) struct Retry {
     idempotency_key: Option<String>,
 }
 
-pub(super) async fn run(
-    arguments: Retry,
-    session: &Session,
-    output: &Output,
-) -> Result<Exit, Fault> {
+pub(super) async fn run(arguments: Retry, session: &Session, output: &Output) -> Result<Exit, Fault> {
     let connected = session.connect().await?;
     let of = connected.job(&arguments.which.job).await?;
-    let submitted = connected
-        .client
-        .retry(of, arguments.idempotency_key)
-        .await?;
+    let submitted = connected.client.retry(of, arguments.idempotency_key).await?;
     connected.remember(submitted.job_id);
     let mut table = Table::pairs();
     table.pair(&submitted.job_id.to_string(), format!("retry of {of}"));
     let json = serde_json::json!({"job_id": submitted.job_id, "retry_of": of, "existing": submitted.existing});
-    printed(
-        output,
-        &Document {
-            json,
-            table,
-            ids: vec![submitted.job_id.to_string()],
-        },
-        Exit::OK,
-    )
+    printed(output, &Document { json, table, ids: vec![submitted.job_id.to_string()] }, Exit::OK)
 }

@@ -6,18 +6,7 @@ use crate::output::{Document, Table, ago, json, span};
 
 /// Many jobs, in the order given.
 pub(super) fn summaries(jobs: &[JobSummary], now_ms: u64) -> Document {
-    let mut table = Table::new([
-        "ID",
-        "NAME",
-        "STATE",
-        "QUEUE",
-        "PRI",
-        "NODE",
-        "TRIES",
-        "EXIT",
-        "SUBMITTED",
-        "TOOK",
-    ]);
+    let mut table = Table::new(["ID", "NAME", "STATE", "QUEUE", "PRI", "NODE", "TRIES", "EXIT", "SUBMITTED", "TOOK"]);
     for job in jobs {
         table.row([
             job.id.short(),
@@ -33,11 +22,7 @@ pub(super) fn summaries(jobs: &[JobSummary], now_ms: u64) -> Document {
         ]);
     }
     let ids = jobs.iter().map(|job| job.id.to_string()).collect();
-    Document {
-        json: json(&jobs),
-        table,
-        ids,
-    }
+    Document { json: json(&jobs), table, ids }
 }
 
 /// From the start of the latest attempt to the end.

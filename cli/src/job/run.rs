@@ -46,10 +46,7 @@ async fn submit(arguments: Run, session: &Session) -> Result<(Client, JobId), Fa
         false => read_stdin().await?,
     };
     let connected = session.connect().await?;
-    let job = arguments
-        .request
-        .request(arguments.command, connected.client.server_ms())?
-        .stdin(stdin);
+    let job = arguments.request.request(arguments.command, connected.client.server_ms())?.stdin(stdin);
     let submitted = connected.client.submit(job).await?;
     connected.remember(submitted.job_id);
     Ok((connected.client, submitted.job_id))
@@ -60,10 +57,7 @@ async fn read_stdin() -> Result<Vec<u8>, Fault> {
     let bound = u64::try_from(STDIN_BYTES_MAX).expect("the bound of standard input fits 64 bits");
     let mut bytes = Vec::new();
     let mut stdin = tokio::io::stdin().take(bound + 1);
-    stdin
-        .read_to_end(&mut bytes)
-        .await
-        .map_err(|error| Fault::other("read standard input", error))?;
+    stdin.read_to_end(&mut bytes).await.map_err(|error| Fault::other("read standard input", error))?;
     if bytes.len() > STDIN_BYTES_MAX {
         let message = format!("submit a job: stdin bytes exceed the bound of {STDIN_BYTES_MAX}");
         return Err(Fault::new(Exit::LIMITED, "limit_exceeded", message)
@@ -81,9 +75,7 @@ async fn follow(client: &Client, job: JobId, output: &Output) -> Result<Exit, Fa
         () = interrupted() => output.say(format!("cancelling {job}; once more detaches from it")),
     }
     let cancelled = async {
-        let cancelled = client
-            .cancel_with(job, Some("interrupted".to_owned()), None)
-            .await;
+        let cancelled = client.cancel_with(job, Some("interrupted".to_owned()), None).await;
         (cancelled, ended.await)
     };
     tokio::select! {
@@ -116,25 +108,18 @@ async fn finish(client: &Client, job: &JobView, output: &Output) -> Result<Exit,
 
 fn say_omitted(stream: &str, tail: &Tail, output: &Output) {
     if tail.bytes_omitted > 0 {
-        output.say(format!(
-            "quorla: {} bytes of {stream} before this were not kept",
-            tail.bytes_omitted
-        ));
+        output.say(format!("quorla: {} bytes of {stream} before this were not kept", tail.bytes_omitted));
     }
 }
 
 /// A job that ended by itself speaks for itself.
 fn explain(job: &JobView) -> Option<String> {
     let attempt = job.attempts.last();
-    let by_itself =
-        attempt.is_some_and(|attempt| attempt.exit_code.is_some() && attempt.reason.is_none());
+    let by_itself = attempt.is_some_and(|attempt| attempt.exit_code.is_some() && attempt.reason.is_none());
     if job.state == quorla_client::JobState::Succeeded || (by_itself && job.reason.is_none()) {
         return None;
     }
-    let reason = job
-        .reason
-        .clone()
-        .or_else(|| attempt.and_then(|attempt| attempt.reason.clone()));
+    let reason = job.reason.clone().or_else(|| attempt.and_then(|attempt| attempt.reason.clone()));
     Some(match reason {
         Some(reason) => format!("{}: {reason}", job.state),
         None => job.state.to_string(),

@@ -39,11 +39,7 @@ pub(super) fn document(job: &JobView) -> Document {
     for attempt in &job.attempts {
         table.pair(&format!("attempt {}", attempt.number), describe(attempt));
     }
-    Document {
-        json: json(job),
-        table,
-        ids: vec![job.id.to_string()],
-    }
+    Document { json: json(job), table, ids: vec![job.id.to_string()] }
 }
 
 /// One attempt in a line.
@@ -56,10 +52,7 @@ pub(super) fn describe(attempt: &AttemptView) -> String {
         text.push_str(&format!(", signal {signal}"));
     }
     if attempt.ended_ms.is_some() {
-        text.push_str(&format!(
-            ", took {}",
-            took(Some(attempt.assigned_ms), attempt.ended_ms)
-        ));
+        text.push_str(&format!(", took {}", took(Some(attempt.assigned_ms), attempt.ended_ms)));
     }
     if let Some(reason) = &attempt.reason {
         text.push_str(&format!(" ({reason})"));

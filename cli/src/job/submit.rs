@@ -33,11 +33,7 @@ pub(crate) struct Submit {
     #[arg(long)]
     dry_run: bool,
     /// The program and its arguments
-    #[arg(
-        required_unless_present = "from_file",
-        trailing_var_arg = true,
-        value_name = "COMMAND"
-    )]
+    #[arg(required_unless_present = "from_file", trailing_var_arg = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
 
@@ -47,18 +43,11 @@ struct Wanted {
     job: JobRequest,
 }
 
-pub(super) async fn run(
-    arguments: Submit,
-    session: &Session,
-    output: &Output,
-) -> Result<Exit, Fault> {
+pub(super) async fn run(arguments: Submit, session: &Session, output: &Output) -> Result<Exit, Fault> {
     let dry_run = arguments.dry_run;
     if dry_run {
         let wanted = wanted(arguments, quorla_client::clock::wall_ms())?;
-        output.say(format!(
-            "{} jobs are well-formed; nothing was submitted",
-            wanted.len()
-        ));
+        output.say(format!("{} jobs are well-formed; nothing was submitted", wanted.len()));
         return Ok(Exit::OK);
     }
     if arguments.from_file.is_some() {
@@ -82,49 +71,24 @@ fn wanted(arguments: Submit, now_ms: u64) -> Result<Vec<Wanted>, Fault> {
         let mut job = line.job;
         let of_line = || key.as_ref().map(|key| format!("{key}-{}", line.number));
         job.idempotency_key = job.idempotency_key.take().or_else(of_line);
-        Wanted {
-            line: Some(line.number),
-            job,
-        }
+        Wanted { line: Some(line.number), job }
     };
     Ok(from_file::read(path)?.into_iter().map(with_key).collect())
 }
 
-async fn submit(
-    connected: &Connected,
-    wanted: Vec<Wanted>,
-    output: &Output,
-) -> Result<Exit, Fault> {
+async fn submit(connected: &Connected, wanted: Vec<Wanted>, output: &Output) -> Result<Exit, Fault> {
     let lines: Vec<Option<usize>> = wanted.iter().map(|wanted| wanted.line).collect();
     let outcomes = match lines.as_slice() {
-        [None] => vec![
-            connected
-                .client
-                .submit(wanted.into_iter().next().expect("there is one").job)
-                .await,
-        ],
-        _ => {
-            connected
-                .client
-                .submit_many(wanted.into_iter().map(|wanted| wanted.job))
-                .await
-        }
+        [None] => vec![connected.client.submit(wanted.into_iter().next().expect("there is one").job).await],
+        _ => connected.client.submit_many(wanted.into_iter().map(|wanted| wanted.job)).await,
     };
-    if let Some(last) = outcomes
-        .iter()
-        .rev()
-        .find_map(|outcome| outcome.as_ref().ok())
-    {
+    if let Some(last) = outcomes.iter().rev().find_map(|outcome| outcome.as_ref().ok()) {
         connected.remember(last.job_id);
     }
     report(&lines, outcomes, output)
 }
 
-fn report(
-    lines: &[Option<usize>],
-    outcomes: Vec<Result<Submitted, Error>>,
-    output: &Output,
-) -> Result<Exit, Fault> {
+fn report(lines: &[Option<usize>], outcomes: Vec<Result<Submitted, Error>>, output: &Output) -> Result<Exit, Fault> {
     let mut accepted = Vec::new();
     let mut failed = Vec::new();
     for (line, outcome) in lines.iter().zip(outcomes) {
@@ -143,21 +107,11 @@ fn report(
 }
 
 fn document(accepted: &[Submitted], only_one: bool) -> Document {
-    let ids: Vec<String> = accepted
-        .iter()
-        .map(|submitted| submitted.job_id.to_string())
-        .collect();
+    let ids: Vec<String> = accepted.iter().map(|submitted| submitted.job_id.to_string()).collect();
     let mut table = Table::pairs();
     let mut rows = Vec::new();
     for submitted in accepted {
-        table.pair(
-            &submitted.job_id.to_string(),
-            if submitted.existing {
-                "existing"
-            } else {
-                "accepted"
-            },
-        );
+        table.pair(&submitted.job_id.to_string(), if submitted.existing { "existing" } else { "accepted" });
         rows.push(json!({"job_id": submitted.job_id, "existing": submitted.existing}));
     }
     let json = match only_one {
@@ -180,10 +134,7 @@ fn first_of(failed: Vec<(Option<usize>, Fault)>, accepted: usize) -> Fault {
     }
     let mut fault = first.expect("at least one failed");
     if !details.is_empty() {
-        fault.message = format!(
-            "submit jobs: {count} of {} were not accepted",
-            count + accepted
-        );
+        fault.message = format!("submit jobs: {count} of {} were not accepted", count + accepted);
         fault.details = details;
     }
     fault

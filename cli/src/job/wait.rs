@@ -18,17 +18,9 @@ pub(crate) struct Wait {
     timeout: Option<u64>,
 }
 
-pub(super) async fn run(
-    arguments: &Wait,
-    session: &Session,
-    output: &Output,
-) -> Result<Exit, Fault> {
+pub(super) async fn run(arguments: &Wait, session: &Session, output: &Output) -> Result<Exit, Fault> {
     let connected = session.connect().await?;
     let job = connected.job(&arguments.which.job).await?;
     let job = connected.client.wait(job, arguments.timeout).await?;
-    printed(
-        output,
-        &super::show::document(&job),
-        Exit::of_ended(job.state),
-    )
+    printed(output, &super::show::document(&job), Exit::of_ended(job.state))
 }

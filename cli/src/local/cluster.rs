@@ -35,14 +35,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let log_filter = "info".to_owned();
-        Self {
-            nodes: 1,
-            directory: None,
-            binary: None,
-            slots: None,
-            log_filter,
-            environment: Vec::new(),
-        }
+        Self { nodes: 1, directory: None, binary: None, slots: None, log_filter, environment: Vec::new() }
     }
 }
 
@@ -96,9 +89,7 @@ impl Cluster {
         };
         let binary = match &settings.binary {
             Some(binary) => binary.clone(),
-            None => {
-                std::env::current_exe().map_err(|error| Fault::other("find this program", error))?
-            }
+            None => std::env::current_exe().map_err(|error| Fault::other("find this program", error))?,
         };
         let identities = Identities::make_or_find(root.path(), settings.nodes)?;
         let process = |member: &super::identities::Member| {
@@ -107,12 +98,7 @@ impl Cluster {
             process
         };
         let nodes = identities.nodes.iter().map(process).collect();
-        Ok(Self {
-            nodes,
-            identities,
-            settings,
-            root,
-        })
+        Ok(Self { nodes, identities, settings, root })
     }
 
     /// The first node founds the cluster; the others start together with it as their seed.
@@ -134,26 +120,14 @@ impl Cluster {
     /// Writes the ports that the nodes chose into their files, so that a node comes back where it was.
     fn keep_ports(&self) -> Result<(), Fault> {
         for (position, node) in self.nodes.iter().enumerate() {
-            let ready = node
-                .ready()
-                .expect("every node is ready before ports are kept");
-            let seeds = self
-                .addresses()
-                .into_iter()
-                .filter(|address| *address != ready.quic)
-                .collect();
+            let ready = node.ready().expect("every node is ready before ports are kept");
+            let seeds = self.addresses().into_iter().filter(|address| *address != ready.quic).collect();
             self.configure(position, &ready.quic, &ready.http, seeds)?;
         }
         Ok(())
     }
 
-    fn configure(
-        &self,
-        node: usize,
-        quic: &str,
-        http: &str,
-        seeds: Vec<String>,
-    ) -> Result<(), Fault> {
+    fn configure(&self, node: usize, quic: &str, http: &str, seeds: Vec<String>) -> Result<(), Fault> {
         let layout = NodeLayout {
             member: &self.identities.nodes[node],
             quic,
@@ -182,14 +156,8 @@ impl Cluster {
                 return Ok(());
             }
             if since.elapsed() > FORMED_TIMEOUT {
-                let words = format!(
-                    "the nodes are {:?}",
-                    status
-                        .nodes
-                        .iter()
-                        .map(|node| node.role)
-                        .collect::<Vec<_>>()
-                );
+                let words =
+                    format!("the nodes are {:?}", status.nodes.iter().map(|node| node.role).collect::<Vec<_>>());
                 return Err(Fault::other("form a cluster in time", words));
             }
             tokio::time::sleep(LOOK_EVERY).await;
@@ -225,11 +193,7 @@ impl Cluster {
     /// The client addresses of all nodes that were ready once.
     #[must_use]
     pub fn addresses(&self) -> Vec<String> {
-        self.nodes
-            .iter()
-            .filter_map(|node| node.ready())
-            .map(|ready| ready.quic.clone())
-            .collect()
+        self.nodes.iter().filter_map(|node| node.ready()).map(|ready| ready.quic.clone()).collect()
     }
 
     /// How a client enters this cluster.
@@ -242,11 +206,7 @@ impl Cluster {
     #[must_use]
     pub fn profile(&self) -> Profile {
         let client = &self.identities.client;
-        let http = self
-            .nodes
-            .first()
-            .and_then(NodeProcess::ready)
-            .map(|ready| format!("http://{}", ready.http));
+        let http = self.nodes.first().and_then(NodeProcess::ready).map(|ready| format!("http://{}", ready.http));
         Profile {
             addresses: self.addresses(),
             ca: client.ca.clone(),
@@ -298,11 +258,7 @@ impl Cluster {
         }
         self.nodes[position].kill().await?;
         let own = had.map(|ready| ready.quic);
-        let seeds = self
-            .addresses()
-            .into_iter()
-            .filter(|address| Some(address) != own.as_ref())
-            .collect();
+        let seeds = self.addresses().into_iter().filter(|address| Some(address) != own.as_ref()).collect();
         self.configure(position, ANY_PORT, ANY_PORT, seeds)?;
         self.nodes[position].start(false)?;
         self.nodes[position].wait_ready().await.map(|_| ())
@@ -328,9 +284,9 @@ impl Cluster {
     pub async fn stop(mut self) -> Result<(), Fault> {
         let stops = futures::future::join_all(self.nodes.iter_mut().map(NodeProcess::stop)).await;
         let removed = match self.root {
-            Root::Temporary(directory) => directory
-                .close()
-                .map_err(|error| Fault::other("remove the cluster's directory", error)),
+            Root::Temporary(directory) => {
+                directory.close().map_err(|error| Fault::other("remove the cluster's directory", error))
+            }
             Root::Given(_) => Ok(()),
         };
         stops.into_iter().chain([removed]).collect()

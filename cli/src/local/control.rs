@@ -36,8 +36,7 @@ impl Control {
     /// When it can't be written.
     pub fn write(&self, path: &Path) -> Result<(), Fault> {
         let text = toml::to_string(self).expect("names, paths and numbers are TOML");
-        std::fs::write(path, text)
-            .map_err(|error| Fault::other(format!("write {}", path.display()), error))
+        std::fs::write(path, text).map_err(|error| Fault::other(format!("write {}", path.display()), error))
     }
 
     /// Reads the file.
@@ -46,8 +45,7 @@ impl Control {
     /// When it is missing or malformed.
     pub fn read(path: &Path) -> Result<Self, Fault> {
         let attempted = || format!("read {}", path.display());
-        let text =
-            std::fs::read_to_string(path).map_err(|error| Fault::other(attempted(), error))?;
+        let text = std::fs::read_to_string(path).map_err(|error| Fault::other(attempted(), error))?;
         toml::from_str(&text).map_err(|error| Fault::other(attempted(), error.message()))
     }
 
@@ -55,8 +53,7 @@ impl Control {
     #[must_use]
     pub fn ready(&self, name: &str) -> Option<Ready> {
         let node = self.nodes.iter().find(|node| node.name == name)?;
-        Ready::read(&node.data_dir)
-            .filter(|ready| Path::new("/proc").join(ready.pid.to_string()).exists())
+        Ready::read(&node.data_dir).filter(|ready| Path::new("/proc").join(ready.pid.to_string()).exists())
     }
 
     /// Kills a node at once.
@@ -73,18 +70,12 @@ impl Control {
     /// # Errors
     /// When the dev process is gone.
     pub fn restart_ended(&self) -> Result<(), Fault> {
-        send(
-            Some(self.pid),
-            Signal::USR1,
-            "ask the dev cluster to start its ended nodes",
-        )
+        send(Some(self.pid), Signal::USR1, "ask the dev cluster to start its ended nodes")
     }
 }
 
 fn send(pid: Option<u32>, signal: Signal, attempted: &str) -> Result<(), Fault> {
-    let pid = pid
-        .and_then(|pid| i32::try_from(pid).ok())
-        .and_then(Pid::from_raw);
+    let pid = pid.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
     let pid = pid.ok_or_else(|| Fault::other(attempted, "it does not run"))?;
     kill_process(pid, signal).map_err(|error| Fault::other(attempted, error))
 }

@@ -39,28 +39,14 @@ impl Identities {
         let member = |name: String| {
             let directory = root.join(&name);
             let files = KeyFiles::within(&directory.join("keys"), "node");
-            Member {
-                name,
-                directory,
-                files,
-            }
+            Member { name, directory, files }
         };
         let nodes: Vec<Member> = names.into_iter().map(member).collect();
         if let Some(missing) = nodes.iter().find(|node| !node.files.key.exists()) {
-            let message = format!(
-                "start the cluster in {}: it has no node {}",
-                root.display(),
-                missing.name
-            );
-            return Err(
-                Fault::usage(message).hint("Start it with as many nodes as before, or elsewhere.")
-            );
+            let message = format!("start the cluster in {}: it has no node {}", root.display(), missing.name);
+            return Err(Fault::usage(message).hint("Start it with as many nodes as before, or elsewhere."));
         }
-        Ok(Self {
-            nodes,
-            client: KeyFiles::within(&root.join(CLIENT).join("keys"), "client"),
-            are_new,
-        })
+        Ok(Self { nodes, client: KeyFiles::within(&root.join(CLIENT).join("keys"), "client"), are_new })
     }
 
     pub(super) fn credentials(&self) -> Credentials {

@@ -70,26 +70,12 @@ impl NodeLayout<'_> {
     pub(super) fn text(&self, data_dir: &Path) -> String {
         let files = &self.member.files;
         let file = File {
-            node: Node {
-                name: &self.member.name,
-                data_dir,
-                bind: self.quic,
-            },
-            cluster: ClusterSection {
-                name: "dev",
-                seeds: self.seeds.clone(),
-                expect: self.expect,
-            },
-            transport: Transport {
-                cert: &files.certificate,
-                key: &files.key,
-                ca: &files.ca,
-            },
+            node: Node { name: &self.member.name, data_dir, bind: self.quic },
+            cluster: ClusterSection { name: "dev", seeds: self.seeds.clone(), expect: self.expect },
+            transport: Transport { cert: &files.certificate, key: &files.key, ca: &files.ca },
             resources: Resources { slots: self.slots },
             http: Http { bind: self.http },
-            log: Log {
-                filter: self.log_filter,
-            },
+            log: Log { filter: self.log_filter },
         };
         toml::to_string(&file).expect("names, paths and numbers are TOML")
     }
@@ -108,11 +94,7 @@ mod tests {
     fn a_node_accepts_what_is_written_for_it() {
         let directory = Path::new("/somewhere/n1").to_path_buf();
         let files = KeyFiles::within(&directory.join("keys"), "node");
-        let member = Member {
-            name: "n1".into(),
-            directory,
-            files,
-        };
+        let member = Member { name: "n1".into(), directory, files };
         let layout = NodeLayout {
             member: &member,
             quic: ANY_PORT,
@@ -124,10 +106,7 @@ mod tests {
         };
         let text = layout.text(Path::new("/somewhere/n1/data"));
         let config = Config::parse(&text, Path::new("n1.toml")).unwrap();
-        assert_eq!(
-            (config.node.name.as_str(), config.cluster.expect),
-            ("n1", 3)
-        );
+        assert_eq!((config.node.name.as_str(), config.cluster.expect), ("n1", 3));
         assert_eq!(config.resources.slots, Some(4));
     }
 }

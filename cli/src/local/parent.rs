@@ -11,9 +11,7 @@ pub fn die_with_parent(parent: u32) -> std::io::Result<()> {
     // The parent may have ended before the kernel knew.
     let expected = i32::try_from(parent).ok().and_then(Pid::from_raw);
     if expected.is_none() || getppid() != expected {
-        return Err(std::io::Error::other(format!(
-            "the parent process {parent} is gone"
-        )));
+        return Err(std::io::Error::other(format!("the parent process {parent} is gone")));
     }
     Ok(())
 }

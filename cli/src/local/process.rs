@@ -67,32 +67,18 @@ impl NodeProcess {
 
     /// Starts the process; `found` lets it found the cluster.
     pub(super) fn start(&mut self, found: bool) -> Result<(), Fault> {
-        let failed =
-            |error: std::io::Error| Fault::other(format!("start the node {}", self.name), error);
+        let failed = |error: std::io::Error| Fault::other(format!("start the node {}", self.name), error);
         std::fs::create_dir_all(&self.data_dir).map_err(failed)?;
         Ready::clear(&self.data_dir).map_err(failed)?;
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(&self.log)
-            .map_err(failed)?;
+        let log = File::options().create(true).append(true).open(&self.log).map_err(failed)?;
         let mut command = Command::new(&self.binary);
-        command
-            .args(["node", "start", "--config"])
-            .arg(&self.config);
-        command
-            .args(found.then_some("--found"))
-            .args(["--parent", &std::process::id().to_string()]);
-        for (name, _) in
-            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("QUORLA"))
-        {
+        command.args(["node", "start", "--config"]).arg(&self.config);
+        command.args(found.then_some("--found")).args(["--parent", &std::process::id().to_string()]);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("QUORLA")) {
             command.env_remove(name);
         }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().map_err(failed)?)
-            .stderr(log);
+        command.stdin(Stdio::null()).stdout(log.try_clone().map_err(failed)?).stderr(log);
         // A process group of its own: Ctrl-C stops the parent, which stops the nodes one by one.
         command.process_group(0).kill_on_drop(true);
         self.child = Some(command.spawn().map_err(failed)?);
@@ -111,10 +97,7 @@ impl NodeProcess {
             if let Some(ready) = ready {
                 return Ok(self.ready.insert(ready));
             }
-            let ended = self
-                .child
-                .as_mut()
-                .and_then(|child| child.try_wait().ok().flatten());
+            let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
             if let Some(status) = ended {
                 return Err(self.not_ready(format!("it ended with {status}")));
             }
@@ -131,10 +114,7 @@ impl NodeProcess {
     /// When the system refuses.
     pub async fn kill(&mut self) -> Result<(), Fault> {
         if let Some(mut child) = self.child.take() {
-            child
-                .kill()
-                .await
-                .map_err(|error| Fault::other(format!("kill the node {}", self.name), error))?;
+            child.kill().await.map_err(|error| Fault::other(format!("kill the node {}", self.name), error))?;
         }
         Ok(())
     }
@@ -164,10 +144,7 @@ impl NodeProcess {
             return Ok(());
         }
         self.signal(Signal::TERM)?;
-        let child = self
-            .child
-            .as_mut()
-            .expect("a process with an id is a child");
+        let child = self.child.as_mut().expect("a process with an id is a child");
         match tokio::time::timeout(STOP_TIMEOUT, child.wait()).await {
             Ok(_) => {
                 self.child = None;
@@ -182,10 +159,7 @@ impl NodeProcess {
 
     /// Whether it runs; a process that has ended by itself is reaped.
     pub fn runs(&mut self) -> bool {
-        let ended = self
-            .child
-            .as_mut()
-            .is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
+        let ended = self.child.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
         if ended {
             self.child = None;
         }
@@ -194,10 +168,7 @@ impl NodeProcess {
 
     fn signal(&self, signal: Signal) -> Result<(), Fault> {
         let attempted = || format!("send signal {} to the node {}", signal.as_raw(), self.name);
-        let pid = self
-            .pid()
-            .and_then(|pid| i32::try_from(pid).ok())
-            .and_then(Pid::from_raw);
+        let pid = self.pid().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| Fault::other(attempted(), "it does not run"))?;
         kill_process(pid, signal).map_err(|error| Fault::other(attempted(), error))
     }
@@ -207,10 +178,7 @@ impl NodeProcess {
         let lines: Vec<&str> = text.lines().collect();
         let from = lines.len().saturating_sub(LOG_LINES_TOLD);
         let mut fault = Fault::other(format!("run the node {}", self.name), reason);
-        fault.details = lines[from..]
-            .iter()
-            .map(|line| (*line).to_owned())
-            .collect();
+        fault.details = lines[from..].iter().map(|line| (*line).to_owned()).collect();
         fault.hint(format!("Read its log: {}", self.log.display()))
     }
 }

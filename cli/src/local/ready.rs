@@ -63,12 +63,7 @@ mod tests {
     fn what_is_told_is_read_until_it_is_taken_back() {
         let directory = tempfile::tempdir().unwrap();
         let quic = "127.0.0.1:1".to_owned();
-        let ready = Ready {
-            name: "n1".into(),
-            pid: 7,
-            quic,
-            http: "127.0.0.1:2".into(),
-        };
+        let ready = Ready { name: "n1".into(), pid: 7, quic, http: "127.0.0.1:2".into() };
         ready.write(directory.path()).unwrap();
         assert_eq!(Ready::read(directory.path()), Some(ready));
         Ready::clear(directory.path()).unwrap();

@@ -9,10 +9,6 @@ use crate::session::Session;
 pub(super) async fn run(session: &Session, output: &Output) -> Result<Exit, Fault> {
     let nodes = session.connect().await?.client.nodes().await?;
     let ids = nodes.iter().map(|node| node.name.clone()).collect();
-    let document = Document {
-        json: json(&nodes),
-        table: node_rows(&nodes),
-        ids,
-    };
+    let document = Document { json: json(&nodes), table: node_rows(&nodes), ids };
     printed(output, &document, Exit::OK)
 }

@@ -11,10 +11,7 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new<const N: usize>(header: [&str; N]) -> Self {
-        Self {
-            header: header.iter().map(|&name| name.to_owned()).collect(),
-            rows: Vec::new(),
-        }
+        Self { header: header.iter().map(|&name| name.to_owned()).collect(), rows: Vec::new() }
     }
 
     /// Two columns, a name and its value.
@@ -38,20 +35,13 @@ impl Table {
     }
 
     pub(crate) fn render(&self, on_terminal: bool, colours: bool) -> String {
-        if on_terminal {
-            self.aligned(colours)
-        } else {
-            self.separated()
-        }
+        if on_terminal { self.aligned(colours) } else { self.separated() }
     }
 
     fn separated(&self) -> String {
         let header = Some(&self.header).filter(|header| !header.is_empty());
         let plain = |row: &Vec<String>| {
-            let cells: Vec<String> = row
-                .iter()
-                .map(|cell| cell.replace(['\t', '\n'], " "))
-                .collect();
+            let cells: Vec<String> = row.iter().map(|cell| cell.replace(['\t', '\n'], " ")).collect();
             format!("{}\n", cells.join("\t"))
         };
         header.into_iter().chain(&self.rows).map(plain).collect()
@@ -59,26 +49,17 @@ impl Table {
 
     fn aligned(&self, colours: bool) -> String {
         let mut table = comfy_table::Table::new();
-        table
-            .load_style(comfy_table::presets::NOTHING)
-            .set_content_arrangement(ContentArrangement::Disabled);
+        table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         if !self.header.is_empty() {
             table.set_header(self.header.iter().map(|name| {
                 let cell = Cell::new(name);
-                if colours {
-                    cell.add_attribute(Attribute::Bold)
-                } else {
-                    cell
-                }
+                if colours { cell.add_attribute(Attribute::Bold) } else { cell }
             }));
         }
         for row in &self.rows {
             table.add_row(row.iter().map(|text| cell(text, colours)));
         }
-        table
-            .lines()
-            .map(|line| format!("{}\n", line.trim_end()))
-            .collect()
+        table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
     }
 }
 

@@ -29,16 +29,11 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
     let era = shifted / 146_097;
     let day_of_era = shifted % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
@@ -60,13 +55,7 @@ mod tests {
 
     #[test]
     fn spans_are_short() {
-        let rows = [
-            (5, "5ms"),
-            (3_250, "3.2s"),
-            (312_000, "5m12s"),
-            (7_380_000, "2h03m"),
-            (371_000_000, "4d07h"),
-        ];
+        let rows = [(5, "5ms"), (3_250, "3.2s"), (312_000, "5m12s"), (7_380_000, "2h03m"), (371_000_000, "4d07h")];
         for (ms, expected) in rows {
             assert_eq!(span(ms), expected);
         }

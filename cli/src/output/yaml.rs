@@ -64,11 +64,7 @@ fn key(name: &str) -> String {
     let plain = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         && !["y", "n", "yes", "no", "on", "off", "true", "false", "null"].contains(&name);
-    if plain {
-        name.to_owned()
-    } else {
-        Value::from(name).to_string()
-    }
+    if plain { name.to_owned() } else { Value::from(name).to_string() }
 }
 
 #[cfg(test)]
@@ -79,7 +75,8 @@ mod tests {
 
     #[test]
     fn nested_values_are_indented_blocks() {
-        let value = json!([{"id": "a", "tags": ["x", "y"], "more": {"count": 1, "none": null}}, {"id": "b: c", "tags": []}]);
+        let value =
+            json!([{"id": "a", "tags": ["x", "y"], "more": {"count": 1, "none": null}}, {"id": "b: c", "tags": []}]);
         let expected = concat!(
             "- id: \"a\"\n  more:\n    count: 1\n    none: null\n  tags:\n    - \"x\"\n    - \"y\"\n",
             "- id: \"b: c\"\n  tags: []\n",

@@ -20,8 +20,7 @@ impl Client {
     /// # Errors
     /// [`Error::Unavailable`] when no node answers.
     pub async fn status(&self) -> Result<ClusterStatus, Error> {
-        let status: Result<Box<ClusterStatus>, Error> =
-            call_for!(self, Request::Status, None, Reply::Status);
+        let status: Result<Box<ClusterStatus>, Error> = call_for!(self, Request::Status, None, Reply::Status);
         status.map(|status| *status)
     }
 

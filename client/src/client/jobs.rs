@@ -18,23 +18,14 @@ impl Client {
     pub async fn wait(&self, job: JobId, timeout_ms: Option<u64>) -> Result<JobView, Error> {
         let since = Stopwatch::start();
         loop {
-            let left_ms = timeout_ms.map_or(WAIT_MS_MAX, |timeout| {
-                timeout.saturating_sub(since.elapsed_ms())
-            });
-            let wait = Wait {
-                job,
-                timeout_ms: left_ms.min(WAIT_MS_MAX),
-                read: self.read,
-            };
-            let view: Result<Box<JobView>, Error> =
-                call_for!(self, Request::Wait(wait), Some(job), Reply::Waited);
+            let left_ms = timeout_ms.map_or(WAIT_MS_MAX, |timeout| timeout.saturating_sub(since.elapsed_ms()));
+            let wait = Wait { job, timeout_ms: left_ms.min(WAIT_MS_MAX), read: self.read };
+            let view: Result<Box<JobView>, Error> = call_for!(self, Request::Wait(wait), Some(job), Reply::Waited);
             let view = view?;
             if view.state.is_ended() {
                 return Ok(*view);
             }
-            if let Some(timeout_ms) =
-                timeout_ms.filter(|timeout_ms| since.elapsed_ms() >= *timeout_ms)
-            {
+            if let Some(timeout_ms) = timeout_ms.filter(|timeout_ms| since.elapsed_ms() >= *timeout_ms) {
                 return Err(Error::WaitTimedOut { job, timeout_ms });
             }
         }
@@ -45,10 +36,7 @@ impl Client {
     /// # Errors
     /// [`Error::Refused`] with `not_found` when there is none.
     pub async fn info(&self, job: JobId) -> Result<JobView, Error> {
-        let request = Request::Info(JobQuery {
-            job,
-            read: self.read,
-        });
+        let request = Request::Info(JobQuery { job, read: self.read });
         let view: Result<Box<JobView>, Error> = call_for!(self, request, Some(job), Reply::Job);
         view.map(|view| *view)
     }
@@ -58,15 +46,7 @@ impl Client {
     /// # Errors
     /// [`Error::Refused`] when the query is not valid.
     pub async fn list(&self, query: ListQuery) -> Result<JobPage, Error> {
-        call_for!(
-            self,
-            Request::List(ListQuery {
-                read: self.read,
-                ..query
-            }),
-            None,
-            Reply::Jobs
-        )
+        call_for!(self, Request::List(ListQuery { read: self.read, ..query }), None, Reply::Jobs)
     }
 
     /// The job that a whole id or a unique prefix means.
@@ -77,26 +57,16 @@ impl Client {
         if let Ok(id) = text.parse() {
             return Ok(id);
         }
-        let prefix = canonical_prefix(text)
-            .filter(|prefix| !prefix.is_empty())
-            .ok_or_else(|| not_found(text))?;
-        let query = PrefixQuery {
-            prefix,
-            read: self.read,
-        };
-        let found: Result<PrefixMatch, Error> =
-            call_for!(self, Request::ResolvePrefix(query), None, Reply::Prefix);
+        let prefix = canonical_prefix(text).filter(|prefix| !prefix.is_empty()).ok_or_else(|| not_found(text))?;
+        let query = PrefixQuery { prefix, read: self.read };
+        let found: Result<PrefixMatch, Error> = call_for!(self, Request::ResolvePrefix(query), None, Reply::Prefix);
         let found = found?;
         match found.jobs.as_slice() {
             [] => Err(not_found(text).into()),
             [only] if !found.more => Ok(only.id),
             _ => {
                 let prefix = text.to_owned();
-                Err(Error::PrefixAmbiguous {
-                    prefix,
-                    candidates: found.jobs,
-                    more: found.more,
-                })
+                Err(Error::PrefixAmbiguous { prefix, candidates: found.jobs, more: found.more })
             }
         }
     }
@@ -119,12 +89,7 @@ impl Client {
         reason: Option<String>,
         idempotency_key: Option<String>,
     ) -> Result<Cancelled, Error> {
-        let cancel = Cancel {
-            request_id: self.draw_request_id(),
-            job,
-            reason,
-            idempotency_key,
-        };
+        let cancel = Cancel { request_id: self.draw_request_id(), job, reason, idempotency_key };
         call_for!(self, Request::Cancel(cancel), Some(job), Reply::Cancelled)
     }
 
@@ -132,17 +97,9 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Refused`] with `job_has_not_ended` or `not_found`.
-    pub async fn retry(
-        &self,
-        of: JobId,
-        idempotency_key: Option<String>,
-    ) -> Result<Submitted, Error> {
+    pub async fn retry(&self, of: JobId, idempotency_key: Option<String>) -> Result<Submitted, Error> {
         let job_id = self.draw_job_id();
-        let retry = Retry {
-            job_id,
-            of,
-            idempotency_key,
-        };
+        let retry = Retry { job_id, of, idempotency_key };
         call_for!(self, Request::Retry(retry), Some(job_id), Reply::Submitted)
     }
 
@@ -151,12 +108,8 @@ impl Client {
     /// # Errors
     /// [`Error::Refused`] with `not_found` when there is no such job.
     pub async fn history(&self, job: JobId) -> Result<JobHistory, Error> {
-        let request = Request::History(JobQuery {
-            job,
-            read: self.read,
-        });
-        let history: Result<Box<JobHistory>, Error> =
-            call_for!(self, request, Some(job), Reply::History);
+        let request = Request::History(JobQuery { job, read: self.read });
+        let history: Result<Box<JobHistory>, Error> = call_for!(self, request, Some(job), Reply::History);
         history.map(|history| *history)
     }
 
@@ -165,19 +118,12 @@ impl Client {
     /// # Errors
     /// [`Error::Refused`] with `not_found` when there is no such job or attempt.
     pub async fn logs(&self, job: JobId, attempt: Option<u32>) -> Result<JobLogs, Error> {
-        let query = LogsQuery {
-            job,
-            attempt,
-            read: self.read,
-        };
+        let query = LogsQuery { job, attempt, read: self.read };
         call_for!(self, Request::Logs(query), Some(job), Reply::Logs)
     }
 }
 
 fn not_found(text: &str) -> ErrorBody {
-    ErrorBody::new(
-        ErrorCode::NotFound,
-        format!("find the job {text}: there is none"),
-    )
-    .hint("See what there is: quorla job list")
+    ErrorBody::new(ErrorCode::NotFound, format!("find the job {text}: there is none"))
+        .hint("See what there is: quorla job list")
 }

@@ -47,25 +47,15 @@ impl Client {
 
     /// Submits many jobs, several batches in flight; one outcome for each, in the same order.
     pub async fn submit_many(&self, jobs: impl IntoIterator<Item = JobRequest>) -> Vec<Outcome> {
-        let submits = jobs.into_iter().map(|job| Submit {
-            job_id: self.draw_job_id(),
-            job,
-        });
+        let submits = jobs.into_iter().map(|job| Submit { job_id: self.draw_job_id(), job });
         self.submit_many_as(submits).await
     }
 
     /// As [`Client::submit_many`], under ids that were drawn before.
     pub async fn submit_many_as(&self, submits: impl IntoIterator<Item = Submit>) -> Vec<Outcome> {
-        let sent = batches(submits)
-            .into_iter()
-            .map(|batch| self.submit_batch(batch));
+        let sent = batches(submits).into_iter().map(|batch| self.submit_batch(batch));
         let outcomes = futures::stream::iter(sent).buffered(SUBMIT_MANY_IN_FLIGHT_MAX);
-        outcomes
-            .collect::<Vec<_>>()
-            .await
-            .into_iter()
-            .flatten()
-            .collect()
+        outcomes.collect::<Vec<_>>().await.into_iter().flatten().collect()
     }
 
     /// Submits a job and waits for its end, however long that takes.
@@ -84,26 +74,18 @@ impl Client {
             let checked = submit.job.check();
             outcomes.push(checked.clone().err().map(|refusal| Err(refusal.into())));
             if checked.is_ok() {
-                open.push(Open {
-                    position,
-                    submit,
-                    tries: Tries::new(self.rules(), true),
-                });
+                open.push(Open { position, submit, tries: Tries::new(self.rules(), true) });
             }
         }
         self.submit_open(open, &mut outcomes).await;
-        outcomes
-            .into_iter()
-            .map(|outcome| outcome.expect("every job of a batch gets its outcome"))
-            .collect()
+        outcomes.into_iter().map(|outcome| outcome.expect("every job of a batch gets its outcome")).collect()
     }
 
     /// Sends what has no outcome yet, again and again with the same ids, until each job has one.
     async fn submit_open(&self, mut open: Vec<Open>, outcomes: &mut [Option<Outcome>]) {
         let since = Stopwatch::start();
         while !open.is_empty() {
-            let request =
-                Request::SubmitMany(open.iter().map(|open| open.submit.clone()).collect());
+            let request = Request::SubmitMany(open.iter().map(|open| open.submit.clone()).collect());
             let replies = match self.call(&request, None).await {
                 Ok(Reply::SubmittedMany(replies)) if replies.len() == open.len() => replies,
                 Ok(_) => return fill(open, outcomes, |_| foreign(&request)),
@@ -133,12 +115,7 @@ enum Settled {
     Again { after_ms: u64 },
 }
 
-fn settle(
-    tries: &mut Tries,
-    reply: Result<Submitted, ErrorBody>,
-    job: JobId,
-    elapsed_ms: u64,
-) -> Settled {
+fn settle(tries: &mut Tries, reply: Result<Submitted, ErrorBody>, job: JobId, elapsed_ms: u64) -> Settled {
     let body = match reply {
         Ok(submitted) => return Settled::Outcome(Ok(submitted)),
         Err(body) => body,
@@ -148,11 +125,7 @@ fn settle(
         Step::Retry { after_ms, .. } => Settled::Again { after_ms },
         Step::GiveUp(GiveUp::Unknown) => {
             let reason = body.to_string();
-            Settled::Outcome(Err(Error::OutcomeUnknown {
-                attempted: "submit a job",
-                reason,
-                job: Some(job),
-            }))
+            Settled::Outcome(Err(Error::OutcomeUnknown { attempted: "submit a job", reason, job: Some(job) }))
         }
         Step::GiveUp(GiveUp::NotNow) => Settled::Outcome(Err(Error::NotNow(Box::new(body)))),
         Step::GiveUp(_) | Step::Finish => Settled::Outcome(Err(body.into())),
@@ -170,28 +143,14 @@ fn of_one_job(error: &Error, job: JobId) -> Error {
     match error {
         Error::Refused(body) => Error::Refused(body.clone()),
         Error::NotNow(body) => Error::NotNow(body.clone()),
-        Error::OutcomeUnknown {
-            attempted, reason, ..
-        } => Error::OutcomeUnknown {
-            attempted,
-            reason: reason.clone(),
-            job: Some(job),
-        },
-        Error::Unavailable {
-            attempted,
-            addresses,
-            reason,
-        } => Error::Unavailable {
-            attempted,
-            addresses: addresses.clone(),
-            reason: reason.clone(),
-        },
-        Error::HandshakeRefused { reason } => Error::HandshakeRefused {
-            reason: reason.clone(),
-        },
-        _ => Error::ForeignReply {
-            attempted: "submit jobs",
-        },
+        Error::OutcomeUnknown { attempted, reason, .. } => {
+            Error::OutcomeUnknown { attempted, reason: reason.clone(), job: Some(job) }
+        }
+        Error::Unavailable { attempted, addresses, reason } => {
+            Error::Unavailable { attempted, addresses: addresses.clone(), reason: reason.clone() }
+        }
+        Error::HandshakeRefused { reason } => Error::HandshakeRefused { reason: reason.clone() },
+        _ => Error::ForeignReply { attempted: "submit jobs" },
     }
 }
 
@@ -202,10 +161,7 @@ fn batches(submits: impl IntoIterator<Item = Submit>) -> Vec<Vec<Submit>> {
     for submit in submits {
         let submit_bytes = encode_body(&submit).map_or(SUBMIT_MANY_BYTES_TARGET, |body| body.len());
         let fits = bytes + submit_bytes <= SUBMIT_MANY_BYTES_TARGET;
-        match batches
-            .last_mut()
-            .filter(|batch| fits && batch.len() < SUBMIT_MANY_JOBS_MAX)
-        {
+        match batches.last_mut().filter(|batch| fits && batch.len() < SUBMIT_MANY_JOBS_MAX) {
             Some(batch) => batch.push(submit),
             None => {
                 batches.push(vec![submit]);
@@ -219,25 +175,17 @@ fn batches(submits: impl IntoIterator<Item = Submit>) -> Vec<Vec<Submit>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        JobId, JobRequest, SUBMIT_MANY_BYTES_TARGET, SUBMIT_MANY_JOBS_MAX, Submit, batches,
-    };
+    use super::{JobId, JobRequest, SUBMIT_MANY_BYTES_TARGET, SUBMIT_MANY_JOBS_MAX, Submit, batches};
 
     fn submit(stdin_bytes: usize) -> Submit {
         let job = JobRequest::new(["true"]).stdin(vec![0; stdin_bytes]);
-        Submit {
-            job_id: JobId::from_parts(1, 1),
-            job,
-        }
+        Submit { job_id: JobId::from_parts(1, 1), job }
     }
 
     #[test]
     fn batches_hold_to_count_and_bytes() {
         let small = batches((0..=SUBMIT_MANY_JOBS_MAX).map(|_| submit(0)));
-        assert_eq!(
-            small.iter().map(Vec::len).collect::<Vec<_>>(),
-            [SUBMIT_MANY_JOBS_MAX, 1]
-        );
+        assert_eq!(small.iter().map(Vec::len).collect::<Vec<_>>(), [SUBMIT_MANY_JOBS_MAX, 1]);
         let large = batches((0..3).map(|_| submit(SUBMIT_MANY_BYTES_TARGET)));
         assert_eq!(large.len(), 3);
     }

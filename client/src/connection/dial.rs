@@ -51,53 +51,32 @@ impl Dialer {
         let v6 = endpoint((Ipv6Addr::UNSPECIFIED, 0).into());
         match (v4, v6) {
             (Err(error), Err(_)) => Err(SetupError::Socket(error)),
-            (v4, v6) => Ok(Self {
-                config,
-                v4: v4.ok(),
-                v6: v6.ok(),
-                agent,
-            }),
+            (v4, v6) => Ok(Self { config, v4: v4.ok(), v6: v6.ok(), agent }),
         }
     }
 
     pub(crate) async fn dial(&self, address: &str) -> Result<Dialed, ConnectError> {
-        let unreachable = |reason: String| ConnectError::Unreachable {
-            address: address.to_owned(),
-            reason,
-        };
+        let unreachable = |reason: String| ConnectError::Unreachable { address: address.to_owned(), reason };
         match tokio::time::timeout(DIAL_TIMEOUT, self.dial_untimed(address)).await {
             Ok(dialed) => dialed,
-            Err(_) => Err(unreachable(format!(
-                "no answer within {} ms",
-                DIAL_TIMEOUT.as_millis()
-            ))),
+            Err(_) => Err(unreachable(format!("no answer within {} ms", DIAL_TIMEOUT.as_millis()))),
         }
     }
 
     async fn dial_untimed(&self, address: &str) -> Result<Dialed, ConnectError> {
-        let unreachable = |reason: String| ConnectError::Unreachable {
-            address: address.to_owned(),
-            reason,
-        };
+        let unreachable = |reason: String| ConnectError::Unreachable { address: address.to_owned(), reason };
         let target = tokio::net::lookup_host(address)
             .await
             .map_err(|error| unreachable(error.to_string()))?
             .find(|target| self.endpoint_for(*target).is_some())
-            .ok_or_else(|| {
-                unreachable("it has no address that this machine can reach".to_owned())
-            })?;
-        let endpoint = self
-            .endpoint_for(target)
-            .expect("the target was chosen by this condition");
+            .ok_or_else(|| unreachable("it has no address that this machine can reach".to_owned()))?;
+        let endpoint = self.endpoint_for(target).expect("the target was chosen by this condition");
         let quic = endpoint
             .connect_with(self.config.clone(), target, SERVER_NAME)
             .map_err(|error| unreachable(error.to_string()))?
             .await
             .map_err(|error| classify(address, &error))?;
-        let streams = quic
-            .open_bi()
-            .await
-            .map_err(|error| classify(address, &error))?;
+        let streams = quic.open_bi().await.map_err(|error| classify(address, &error))?;
         let link = Link::start(address.to_owned(), quic, streams);
         self.greet(address, link).await
     }
@@ -110,23 +89,12 @@ impl Dialer {
                 (error, _) => error.at(address),
             }
         })?;
-        let connection = Connection {
-            address: address.to_owned(),
-            welcome,
-            link,
-        };
-        Ok(Dialed {
-            connection,
-            clock_offset_ms,
-        })
+        let connection = Connection { address: address.to_owned(), welcome, link };
+        Ok(Dialed { connection, clock_offset_ms })
     }
 
     fn endpoint_for(&self, target: SocketAddr) -> Option<&quinn::Endpoint> {
-        if target.is_ipv4() {
-            self.v4.as_ref()
-        } else {
-            self.v6.as_ref()
-        }
+        if target.is_ipv4() { self.v4.as_ref() } else { self.v6.as_ref() }
     }
 }
 
@@ -146,39 +114,23 @@ impl HelloError {
     fn at(self, address: &str) -> ConnectError {
         let address = address.to_owned();
         match self {
-            Self::Exchange(error) => ConnectError::Unreachable {
-                address,
-                reason: error.to_string(),
-            },
+            Self::Exchange(error) => ConnectError::Unreachable { address, reason: error.to_string() },
             Self::Refused(reason) => ConnectError::Rejected { address, reason },
         }
     }
 }
 
 async fn hello(link: &Link, agent: &str) -> Result<(Welcome, i64), HelloError> {
-    let hello = Request::Hello(Hello {
-        version: PROTOCOL_VERSION,
-        agent: agent.to_owned(),
-    });
+    let hello = Request::Hello(Hello { version: PROTOCOL_VERSION, agent: agent.to_owned() });
     let body = encode_body(&hello).expect("a greeting is small");
     let trip = Stopwatch::start();
-    let response = link
-        .exchange(body, Lane::Prompt, DIAL_TIMEOUT)
-        .await
-        .map_err(HelloError::Exchange)?;
+    let response = link.exchange(body, Lane::Prompt, DIAL_TIMEOUT).await.map_err(HelloError::Exchange)?;
     match response.outcome {
         Ok(Reply::Welcome(welcome)) => {
             let server_now_ms = welcome.server_time_ms.saturating_add(trip.elapsed_ms() / 2);
-            Ok((
-                welcome,
-                server_now_ms
-                    .cast_signed()
-                    .wrapping_sub(wall_ms().cast_signed()),
-            ))
+            Ok((welcome, server_now_ms.cast_signed().wrapping_sub(wall_ms().cast_signed())))
         }
-        Ok(_) => Err(HelloError::Refused(
-            "it answered the greeting with something else".to_owned(),
-        )),
+        Ok(_) => Err(HelloError::Refused("it answered the greeting with something else".to_owned())),
         Err(body) => Err(HelloError::Refused(body.to_string())),
     }
 }
@@ -206,10 +158,5 @@ fn endpoint(bind: SocketAddr) -> std::io::Result<quinn::Endpoint> {
     socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES)?;
     socket.set_send_buffer_size(SOCKET_BUFFER_BYTES)?;
     socket.bind(&bind.into())?;
-    quinn::Endpoint::new(
-        quinn::EndpointConfig::default(),
-        None,
-        socket.into(),
-        Arc::new(quinn::TokioRuntime),
-    )
+    quinn::Endpoint::new(quinn::EndpointConfig::default(), None, socket.into(), Arc::new(quinn::TokioRuntime))
 }

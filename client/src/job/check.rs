@@ -2,11 +2,10 @@
 
 use super::{Backoff, Constraint, JobRequest, LabelRule};
 use crate::limits::{
-    ATTEMPTS_MAX, COMMAND_BYTES_MAX, COMMAND_WORDS_MAX, CONSTRAINT_VALUES_MAX, CONSTRAINTS_MAX,
-    ENV_BYTES_MAX, ENV_COUNT_MAX, IDEMPOTENCY_KEY_BYTES_MAX, JITTER_PERCENT_MAX,
-    LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, NAME_BYTES_MAX, OUTPUT_TAIL_BYTES_MAX,
-    PRIORITY_MAX, QUEUE_BYTES_MAX, RETRYABLE_EXIT_CODES_MAX, SPAN_MS_MAX, STDIN_BYTES_MAX,
-    WORKING_DIRECTORY_BYTES_MAX,
+    ATTEMPTS_MAX, COMMAND_BYTES_MAX, COMMAND_WORDS_MAX, CONSTRAINT_VALUES_MAX, CONSTRAINTS_MAX, ENV_BYTES_MAX,
+    ENV_COUNT_MAX, IDEMPOTENCY_KEY_BYTES_MAX, JITTER_PERCENT_MAX, LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX,
+    LABELS_MAX, NAME_BYTES_MAX, OUTPUT_TAIL_BYTES_MAX, PRIORITY_MAX, QUEUE_BYTES_MAX, RETRYABLE_EXIT_CODES_MAX,
+    SPAN_MS_MAX, STDIN_BYTES_MAX, WORKING_DIRECTORY_BYTES_MAX,
 };
 use crate::refusal::{ErrorBody, ErrorCode};
 
@@ -26,76 +25,38 @@ impl JobRequest {
         self.check_policy()?;
         at_most("stdin bytes", self.stdin.len(), STDIN_BYTES_MAX)?;
         at_most_u64("kill_grace_ms", self.kill_grace_ms, SPAN_MS_MAX)?;
-        at_most_u64(
-            "output_tail_bytes",
-            self.output_tail_bytes.into(),
-            OUTPUT_TAIL_BYTES_MAX.into(),
-        )
+        at_most_u64("output_tail_bytes", self.output_tail_bytes.into(), OUTPUT_TAIL_BYTES_MAX.into())
     }
 
     fn check_command(&self) -> Checked {
         if self.command.first().is_none_or(String::is_empty) {
-            return Err(invalid(
-                "the command is empty",
-                "Name a program, for example: \"command\": [\"true\"]",
-            ));
+            return Err(invalid("the command is empty", "Name a program, for example: \"command\": [\"true\"]"));
         }
         at_most("command words", self.command.len(), COMMAND_WORDS_MAX)?;
-        at_most(
-            "command bytes",
-            self.command.iter().map(String::len).sum(),
-            COMMAND_BYTES_MAX,
-        )?;
-        self.command
-            .iter()
-            .try_for_each(|word| without_nul("command", word))
+        at_most("command bytes", self.command.iter().map(String::len).sum(), COMMAND_BYTES_MAX)?;
+        self.command.iter().try_for_each(|word| without_nul("command", word))
     }
 
     fn check_names(&self) -> Checked {
-        at_most(
-            "name bytes",
-            self.name.as_deref().map_or(0, str::len),
-            NAME_BYTES_MAX,
-        )?;
+        at_most("name bytes", self.name.as_deref().map_or(0, str::len), NAME_BYTES_MAX)?;
         at_most("queue bytes", self.queue.len(), QUEUE_BYTES_MAX)?;
         if self.queue.is_empty() || self.queue.contains(char::is_whitespace) {
-            return Err(invalid(
-                "the queue's name is empty or holds white space",
-                "Leave it out for `default`.",
-            ));
+            return Err(invalid("the queue's name is empty or holds white space", "Leave it out for `default`."));
         }
         if let Some(directory) = &self.working_directory {
-            at_most(
-                "working_directory bytes",
-                directory.len(),
-                WORKING_DIRECTORY_BYTES_MAX,
-            )?;
+            at_most("working_directory bytes", directory.len(), WORKING_DIRECTORY_BYTES_MAX)?;
             without_nul("working_directory", directory)?;
             if !directory.starts_with('/') {
-                return Err(invalid(
-                    "the working directory is not an absolute path",
-                    "Begin it with a slash.",
-                ));
+                return Err(invalid("the working directory is not an absolute path", "Begin it with a slash."));
             }
         }
         let key_bytes = self.idempotency_key.as_deref().map_or(0, str::len);
-        at_most(
-            "idempotency_key bytes",
-            key_bytes,
-            IDEMPOTENCY_KEY_BYTES_MAX,
-        )
+        at_most("idempotency_key bytes", key_bytes, IDEMPOTENCY_KEY_BYTES_MAX)
     }
 
     fn check_env(&self) -> Checked {
         at_most("env variables", self.env.len(), ENV_COUNT_MAX)?;
-        at_most(
-            "env bytes",
-            self.env
-                .iter()
-                .map(|(name, value)| name.len() + value.len())
-                .sum(),
-            ENV_BYTES_MAX,
-        )?;
+        at_most("env bytes", self.env.iter().map(|(name, value)| name.len() + value.len()).sum(), ENV_BYTES_MAX)?;
         for (name, value) in &self.env {
             without_nul("env", name)?;
             without_nul("env", value)?;
@@ -123,35 +84,15 @@ impl JobRequest {
 
     fn check_policy(&self) -> Checked {
         at_most_u64("priority", self.priority.into(), PRIORITY_MAX.into())?;
-        at_most_u64(
-            "retry.attempts_max",
-            self.retry.attempts_max.into(),
-            ATTEMPTS_MAX.into(),
-        )?;
+        at_most_u64("retry.attempts_max", self.retry.attempts_max.into(), ATTEMPTS_MAX.into())?;
         if self.retry.attempts_max == 0 {
-            return Err(invalid(
-                "retry.attempts_max is 0",
-                "A job has at least one attempt.",
-            ));
+            return Err(invalid("retry.attempts_max is 0", "A job has at least one attempt."));
         }
-        at_most_u64(
-            "retry.jitter_percent",
-            self.retry.jitter_percent.into(),
-            JITTER_PERCENT_MAX.into(),
-        )?;
-        at_most(
-            "retry.retryable_exit_codes",
-            self.retry.retryable_exit_codes.len(),
-            RETRYABLE_EXIT_CODES_MAX,
-        )?;
+        at_most_u64("retry.jitter_percent", self.retry.jitter_percent.into(), JITTER_PERCENT_MAX.into())?;
+        at_most("retry.retryable_exit_codes", self.retry.retryable_exit_codes.len(), RETRYABLE_EXIT_CODES_MAX)?;
         match self.retry.backoff {
-            Backoff::Fixed { delay_ms } => {
-                at_most_u64("retry.backoff.delay_ms", delay_ms, SPAN_MS_MAX)?
-            }
-            Backoff::Exponential {
-                base_ms,
-                delay_ms_max,
-            } => {
+            Backoff::Fixed { delay_ms } => at_most_u64("retry.backoff.delay_ms", delay_ms, SPAN_MS_MAX)?,
+            Backoff::Exponential { base_ms, delay_ms_max } => {
                 at_most_u64("retry.backoff.base_ms", base_ms, SPAN_MS_MAX)?;
                 at_most_u64("retry.backoff.delay_ms_max", delay_ms_max, SPAN_MS_MAX)?;
             }
@@ -161,19 +102,14 @@ impl JobRequest {
             ("timeouts.attempt_ms", self.timeouts.attempt_ms),
             ("timeouts.job_ms", self.timeouts.job_ms),
         ];
-        timeouts
-            .into_iter()
-            .try_for_each(|(name, ms)| at_most_u64(name, ms.unwrap_or(0), SPAN_MS_MAX))
+        timeouts.into_iter().try_for_each(|(name, ms)| at_most_u64(name, ms.unwrap_or(0), SPAN_MS_MAX))
     }
 }
 
 fn check_label_name(name: &str) -> Checked {
     at_most("label name bytes", name.len(), LABEL_NAME_BYTES_MAX)?;
     if name.is_empty() {
-        return Err(invalid(
-            "a label's name is empty",
-            "Write labels as name=value.",
-        ));
+        return Err(invalid("a label's name is empty", "Write labels as name=value."));
     }
     Ok(())
 }
@@ -195,10 +131,7 @@ fn check_constraint(constraint: &Constraint) -> Checked {
 
 fn without_nul(what: &str, text: &str) -> Checked {
     if text.contains('\0') {
-        return Err(invalid(
-            format!("{what} holds a NUL byte"),
-            "No program can be given one.",
-        ));
+        return Err(invalid(format!("{what} holds a NUL byte"), "No program can be given one."));
     }
     Ok(())
 }
@@ -213,23 +146,18 @@ fn at_most_u64(name: &str, actual: u64, bound: u64) -> Checked {
         return Ok(());
     }
     let message = format!("submit a job: {name} is {actual}, the bound is {bound}");
-    Err(ErrorBody::new(ErrorCode::LimitExceeded, message)
-        .hint(format!("Bring {name} down to {bound}.")))
+    Err(ErrorBody::new(ErrorCode::LimitExceeded, message).hint(format!("Bring {name} down to {bound}.")))
 }
 
 fn invalid(message: impl std::fmt::Display, hint: &str) -> ErrorBody {
-    ErrorBody::new(
-        ErrorCode::InvalidRequest,
-        format!("submit a job: {message}"),
-    )
-    .hint(hint)
+    ErrorBody::new(ErrorCode::InvalidRequest, format!("submit a job: {message}")).hint(hint)
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
-        ATTEMPTS_MAX, COMMAND_WORDS_MAX, ErrorCode, IDEMPOTENCY_KEY_BYTES_MAX, JobRequest,
-        LABELS_MAX, OUTPUT_TAIL_BYTES_MAX, STDIN_BYTES_MAX,
+        ATTEMPTS_MAX, COMMAND_WORDS_MAX, ErrorCode, IDEMPOTENCY_KEY_BYTES_MAX, JobRequest, LABELS_MAX,
+        OUTPUT_TAIL_BYTES_MAX, STDIN_BYTES_MAX,
     };
 
     fn check(code: ErrorCode, named: &str, change: impl FnOnce(&mut JobRequest)) {
@@ -237,40 +165,20 @@ mod tests {
         change(&mut job);
         let refusal = job.check().unwrap_err();
         assert_eq!(refusal.code, code, "{named}");
-        assert!(
-            refusal.message.contains(named),
-            "{} does not name {named}",
-            refusal.message
-        );
+        assert!(refusal.message.contains(named), "{} does not name {named}", refusal.message);
     }
 
     #[test]
     fn what_exceeds_a_bound_is_refused_with_its_name() {
         let limit = ErrorCode::LimitExceeded;
-        check(limit, "stdin bytes", |job| {
-            job.stdin = vec![0; STDIN_BYTES_MAX + 1].into()
-        });
-        check(limit, "labels", |job| {
-            job.labels = (0..=LABELS_MAX)
-                .map(|n| (n.to_string(), String::new()))
-                .collect()
-        });
-        check(limit, "command words", |job| {
-            job.command = vec!["a".into(); COMMAND_WORDS_MAX + 1]
-        });
+        check(limit, "stdin bytes", |job| job.stdin = vec![0; STDIN_BYTES_MAX + 1].into());
+        check(limit, "labels", |job| job.labels = (0..=LABELS_MAX).map(|n| (n.to_string(), String::new())).collect());
+        check(limit, "command words", |job| job.command = vec!["a".into(); COMMAND_WORDS_MAX + 1]);
         check(limit, "priority", |job| job.priority = 101);
-        check(limit, "retry.attempts_max", |job| {
-            job.retry.attempts_max = ATTEMPTS_MAX + 1
-        });
-        check(limit, "output_tail_bytes", |job| {
-            job.output_tail_bytes = OUTPUT_TAIL_BYTES_MAX + 1
-        });
-        check(limit, "idempotency_key", |job| {
-            job.idempotency_key = Some("k".repeat(IDEMPOTENCY_KEY_BYTES_MAX + 1))
-        });
-        check(limit, "timeouts.job_ms", |job| {
-            job.timeouts.job_ms = Some(u64::MAX)
-        });
+        check(limit, "retry.attempts_max", |job| job.retry.attempts_max = ATTEMPTS_MAX + 1);
+        check(limit, "output_tail_bytes", |job| job.output_tail_bytes = OUTPUT_TAIL_BYTES_MAX + 1);
+        check(limit, "idempotency_key", |job| job.idempotency_key = Some("k".repeat(IDEMPOTENCY_KEY_BYTES_MAX + 1)));
+        check(limit, "timeouts.job_ms", |job| job.timeouts.job_ms = Some(u64::MAX));
     }
 
     #[test]
@@ -278,13 +186,9 @@ mod tests {
         let invalid = ErrorCode::InvalidRequest;
         check(invalid, "command", |job| job.command.clear());
         check(invalid, "NUL", |job| job.command.push("a\0b".into()));
-        check(invalid, "working directory", |job| {
-            job.working_directory = Some("here".into())
-        });
+        check(invalid, "working directory", |job| job.working_directory = Some("here".into()));
         check(invalid, "attempts_max", |job| job.retry.attempts_max = 0);
-        check(invalid, "\"A=B\"", |job| {
-            drop(job.env.insert("A=B".into(), "c".into()))
-        });
+        check(invalid, "\"A=B\"", |job| drop(job.env.insert("A=B".into(), "c".into())));
     }
 
     #[test]

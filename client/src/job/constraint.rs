@@ -39,9 +39,7 @@ pub enum LabelRule {
 
 /// Text that is no constraint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "read {text:?} as a constraint: write label=value, label!=value, 'label in (a, b)' or 'label exists'"
-)]
+#[error("read {text:?} as a constraint: write label=value, label!=value, 'label in (a, b)' or 'label exists'")]
 pub struct ParseConstraintError {
     text: String,
 }
@@ -50,9 +48,7 @@ impl FromStr for Constraint {
     type Err = ParseConstraintError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (label, rule) = read(text.trim()).ok_or_else(|| ParseConstraintError {
-            text: text.to_owned(),
-        })?;
+        let (label, rule) = read(text.trim()).ok_or_else(|| ParseConstraintError { text: text.to_owned() })?;
         Ok(Self { label, rule })
     }
 }
@@ -69,17 +65,13 @@ fn read(text: &str) -> Option<(String, LabelRule)> {
     }
     let (label, values) = text.split_once(" in ")?;
     let values = values.trim().strip_prefix('(')?.strip_suffix(')')?;
-    let values: Vec<String> = values
-        .split(',')
-        .map(|value| value.trim().to_owned())
-        .collect();
+    let values: Vec<String> = values.split(',').map(|value| value.trim().to_owned()).collect();
     (!values.iter().any(String::is_empty)).then_some((name(label)?, LabelRule::In(values)))
 }
 
 fn name(text: &str) -> Option<String> {
     let name = text.trim();
-    let plain =
-        !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || "=!(),".contains(c));
+    let plain = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || "=!(),".contains(c));
     plain.then(|| name.to_owned())
 }
 
@@ -108,15 +100,7 @@ mod tests {
 
     #[test]
     fn what_is_no_constraint_is_refused() {
-        for text in [
-            "",
-            "zone",
-            "=a",
-            "a b=c",
-            "zone in a",
-            "zone in ()",
-            " exists",
-        ] {
+        for text in ["", "zone", "=a", "a b=c", "zone in a", "zone in ()", " exists"] {
             assert!(text.parse::<Constraint>().is_err(), "{text}");
         }
     }

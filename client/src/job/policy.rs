@@ -16,11 +16,7 @@ pub struct Resources {
 
 impl Default for Resources {
     fn default() -> Self {
-        Self {
-            cpu_milli: 0,
-            memory_bytes: 0,
-            slots: 1,
-        }
+        Self { cpu_milli: 0, memory_bytes: 0, slots: 1 }
     }
 }
 
@@ -40,12 +36,7 @@ pub struct RetryPolicy {
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self {
-            attempts_max: 1,
-            backoff: Backoff::default(),
-            jitter_percent: 20,
-            retryable_exit_codes: Vec::new(),
-        }
+        Self { attempts_max: 1, backoff: Backoff::default(), jitter_percent: 20, retryable_exit_codes: Vec::new() }
     }
 }
 
@@ -69,10 +60,7 @@ pub enum Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self::Exponential {
-            base_ms: 1_000,
-            delay_ms_max: 60_000,
-        }
+        Self::Exponential { base_ms: 1_000, delay_ms_max: 60_000 }
     }
 }
 

@@ -103,22 +103,13 @@ mod tests {
     fn a_misspelt_field_is_refused_with_the_nearest_one() {
         let rows = [
             (r#"{"command": ["true"], "prioritty": 3}"#, "priority"),
-            (
-                r#"{"command": ["true"], "resources": {"slot": 3}}"#,
-                "slots",
-            ),
-            (
-                r#"{"command": ["true"], "retry": {"max_attempts": 3}}"#,
-                "attempts_max",
-            ),
+            (r#"{"command": ["true"], "resources": {"slot": 3}}"#, "slots"),
+            (r#"{"command": ["true"], "retry": {"max_attempts": 3}}"#, "attempts_max"),
         ];
         for (json, expected) in rows {
             let message = JobRequest::from_json(json).unwrap_err().to_string();
             assert!(message.contains("unknown field"), "{message}");
-            assert!(
-                message.contains(&format!("did you mean `{expected}`")),
-                "{message}"
-            );
+            assert!(message.contains(&format!("did you mean `{expected}`")), "{message}");
         }
     }
 
@@ -131,7 +122,10 @@ mod tests {
     #[test]
     fn an_error_tells_the_line_of_the_whole_and_its_column_once() {
         let rows = [
-            (r#"{"command": ["true"], "prioritty": 3}"#, "line 7, column 33: unknown field `prioritty`; did you mean `priority`?"),
+            (
+                r#"{"command": ["true"], "prioritty": 3}"#,
+                "line 7, column 33: unknown field `prioritty`; did you mean `priority`?",
+            ),
             (r#"["true"]"#, "line 7, column 1: a job is an object, not a list"),
             ("{\n\"priority\": 300}", "line 8, column 15: invalid value"),
         ];
@@ -144,14 +138,8 @@ mod tests {
 
     #[test]
     fn a_request_survives_json() {
-        let mut job = JobRequest::new(["cat"])
-            .stdin(vec![0xff])
-            .env("A", "b")
-            .idempotency_key("k");
-        job.constraints = vec![
-            "zone in (a, b)".parse().unwrap(),
-            "gpu exists".parse().unwrap(),
-        ];
+        let mut job = JobRequest::new(["cat"]).stdin(vec![0xff]).env("A", "b").idempotency_key("k");
+        job.constraints = vec!["zone in (a, b)".parse().unwrap(), "gpu exists".parse().unwrap()];
         let json = serde_json::to_string(&job).unwrap();
         assert_eq!(JobRequest::from_json(&json).unwrap(), job);
     }

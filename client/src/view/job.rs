@@ -48,10 +48,7 @@ impl JobState {
     /// Whether nothing can change any more.
     #[must_use]
     pub const fn is_ended(self) -> bool {
-        matches!(
-            self,
-            Self::Succeeded | Self::Failed | Self::Cancelled | Self::DeadlineExceeded
-        )
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled | Self::DeadlineExceeded)
     }
 
     /// The stable text, as in JSON.

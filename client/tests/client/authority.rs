@@ -19,10 +19,7 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         let pem = params.self_signed(&key).unwrap().pem();
-        Self {
-            pem,
-            issuer: Issuer::new(params, key),
-        }
+        Self { pem, issuer: Issuer::new(params, key) }
     }
 
     pub(crate) fn server(&self) -> Identity {
@@ -47,9 +44,6 @@ impl Authority {
         params.extended_key_usages = vec![usage];
         let key = KeyPair::generate().unwrap();
         let cert = params.signed_by(&key, &self.issuer).unwrap().pem();
-        Identity {
-            cert,
-            key: key.serialize_pem(),
-        }
+        Identity { cert, key: key.serialize_pem() }
     }
 }

@@ -17,16 +17,12 @@ async fn check(bytes: Bytes) {
         Some(bytes) => Act::Raw(bytes),
         None => accept_all(request),
     });
-    let client = Client::connect(options(&authority, &[&server]))
-        .await
-        .unwrap();
+    let client = Client::connect(options(&authority, &[&server])).await.unwrap();
     let submitted = client.submit(JobRequest::new(["true"])).await.unwrap();
     let seen = server.seen();
     assert_eq!(seen.len(), 2, "the submit was repeated");
     assert_eq!(seen[0], seen[1]);
-    assert!(
-        matches!(&seen[1], quorla_client::Request::Submit(submit) if submit.job_id == submitted.job_id)
-    );
+    assert!(matches!(&seen[1], quorla_client::Request::Submit(submit) if submit.job_id == submitted.job_id));
 }
 
 #[tokio::test]
@@ -46,8 +42,5 @@ async fn a_frame_that_is_no_answer_ends_the_connection() {
 
 #[tokio::test]
 async fn a_truncated_frame_is_no_answer() {
-    check(Bytes::from_static(&[
-        40, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9, 9,
-    ]))
-    .await;
+    check(Bytes::from_static(&[40, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9, 9])).await;
 }

@@ -18,15 +18,11 @@ fn submitted_ids(server: &Server) -> Vec<JobId> {
 async fn a_lost_connection_is_unknown_and_repeated_under_the_same_id() {
     let authority = Authority::new();
     let mut first = true;
-    let server = Server::start(&authority, move |request| {
-        match std::mem::take(&mut first) {
-            true => Act::Disconnect,
-            false => accept_all(request),
-        }
+    let server = Server::start(&authority, move |request| match std::mem::take(&mut first) {
+        true => Act::Disconnect,
+        false => accept_all(request),
     });
-    let client = Client::connect(options(&authority, &[&server]))
-        .await
-        .unwrap();
+    let client = Client::connect(options(&authority, &[&server])).await.unwrap();
     let submitted = client.submit(JobRequest::new(["true"])).await.unwrap();
     assert_eq!(submitted_ids(&server), [submitted.job_id, submitted.job_id]);
 }
@@ -35,15 +31,11 @@ async fn a_lost_connection_is_unknown_and_repeated_under_the_same_id() {
 async fn silence_is_unknown_and_repeated_under_the_same_id() {
     let authority = Authority::new();
     let mut first = true;
-    let server = Server::start(&authority, move |request| {
-        match std::mem::take(&mut first) {
-            true => Act::Silence,
-            false => accept_all(request),
-        }
+    let server = Server::start(&authority, move |request| match std::mem::take(&mut first) {
+        true => Act::Silence,
+        false => accept_all(request),
     });
-    let client = Client::connect(options(&authority, &[&server]))
-        .await
-        .unwrap();
+    let client = Client::connect(options(&authority, &[&server])).await.unwrap();
     let submitted = client.submit(JobRequest::new(["true"])).await.unwrap();
     assert_eq!(submitted_ids(&server), [submitted.job_id, submitted.job_id]);
 }
@@ -52,38 +44,23 @@ async fn silence_is_unknown_and_repeated_under_the_same_id() {
 async fn what_stays_unknown_is_reported_as_unknown_with_the_jobs_id() {
     let authority = Authority::new();
     let server = Server::start(&authority, |_| Act::Disconnect);
-    let client = Client::connect(options(&authority, &[&server]))
-        .await
-        .unwrap();
+    let client = Client::connect(options(&authority, &[&server])).await.unwrap();
     let job_id = client.draw_job_id();
-    match client
-        .submit_as(job_id, JobRequest::new(["true"]))
-        .await
-        .unwrap_err()
-    {
+    match client.submit_as(job_id, JobRequest::new(["true"])).await.unwrap_err() {
         Error::OutcomeUnknown { job, .. } => assert_eq!(job, Some(job_id)),
         other => panic!("{other:?}"),
     }
     let ids = submitted_ids(&server);
-    assert!(
-        ids.len() > 1 && ids.iter().all(|id| *id == job_id),
-        "{ids:?}"
-    );
+    assert!(ids.len() > 1 && ids.iter().all(|id| *id == job_id), "{ids:?}");
 }
 
 #[tokio::test]
 async fn a_refusal_passes_through_and_is_not_repeated() {
     let authority = Authority::new();
-    let refusal = ErrorBody::new(
-        ErrorCode::DiskIsLow,
-        "submit a job: the disk is nearly full",
-    )
-    .hint("Free some.");
+    let refusal = ErrorBody::new(ErrorCode::DiskIsLow, "submit a job: the disk is nearly full").hint("Free some.");
     let given = refusal.clone();
     let server = Server::start(&authority, move |_| Act::Refuse(given.clone()));
-    let client = Client::connect(options(&authority, &[&server]))
-        .await
-        .unwrap();
+    let client = Client::connect(options(&authority, &[&server])).await.unwrap();
     match client.submit(JobRequest::new(["true"])).await.unwrap_err() {
         Error::Refused(body) => assert_eq!(*body, refusal),
         other => panic!("{other:?}"),
@@ -97,14 +74,9 @@ async fn a_refusal_after_unknown_that_an_earlier_copy_may_have_escaped_stays_unk
     let mut first = true;
     let server = Server::start(&authority, move |_| match std::mem::take(&mut first) {
         true => Act::Disconnect,
-        false => Act::Refuse(ErrorBody::new(
-            ErrorCode::SubmitIsTooOld,
-            "submit a job: its id is too old",
-        )),
+        false => Act::Refuse(ErrorBody::new(ErrorCode::SubmitIsTooOld, "submit a job: its id is too old")),
     });
-    let client = Client::connect(options(&authority, &[&server]))
-        .await
-        .unwrap();
+    let client = Client::connect(options(&authority, &[&server])).await.unwrap();
     let error = client.submit(JobRequest::new(["true"])).await.unwrap_err();
     assert!(matches!(error, Error::OutcomeUnknown { .. }), "{error:?}");
 }
@@ -113,14 +85,9 @@ async fn a_refusal_after_unknown_that_an_earlier_copy_may_have_escaped_stays_unk
 async fn overload_that_lasts_is_not_now_and_never_failed() {
     let authority = Authority::new();
     let server = Server::start(&authority, |_| {
-        Act::Refuse(
-            ErrorBody::new(ErrorCode::Overloaded, "submit a job: the queue is full")
-                .retry_after_ms(300),
-        )
+        Act::Refuse(ErrorBody::new(ErrorCode::Overloaded, "submit a job: the queue is full").retry_after_ms(300))
     });
-    let client = Client::connect(options(&authority, &[&server]))
-        .await
-        .unwrap();
+    let client = Client::connect(options(&authority, &[&server])).await.unwrap();
     let error = client.submit(JobRequest::new(["true"])).await.unwrap_err();
     assert!(matches!(error, Error::NotNow(_)), "{error:?}");
     assert!(server.seen().len() > 1, "it was asked again");
@@ -130,9 +97,7 @@ async fn overload_that_lasts_is_not_now_and_never_failed() {
 async fn what_exceeds_a_bound_is_refused_before_it_is_sent() {
     let authority = Authority::new();
     let server = Server::start(&authority, accept_all);
-    let client = Client::connect(options(&authority, &[&server]))
-        .await
-        .unwrap();
+    let client = Client::connect(options(&authority, &[&server])).await.unwrap();
     let large = JobRequest::new(["cat"]).stdin(vec![0; quorla_client::limits::STDIN_BYTES_MAX + 1]);
     let error = client.submit(large).await.unwrap_err();
     assert_eq!(error.code(), "limit_exceeded");

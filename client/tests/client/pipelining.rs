@@ -1,26 +1,21 @@
 //! Many requests share one stream, and answers come in any order.
 
 use futures::future::join_all;
-use quorla_client::{
-    Client, ErrorBody, ErrorCode, JobId, JobRequest, Reply, Request, Submit, Submitted,
-};
+use quorla_client::{Client, ErrorBody, ErrorCode, JobId, JobRequest, Reply, Request, Submit, Submitted};
 
 use crate::authority::Authority;
 use crate::server::{APPLIED_INDEX, Act, Server, options};
 
 pub(crate) fn accept(submit: &Submit) -> Submitted {
-    Submitted {
-        job_id: submit.job_id,
-        existing: false,
-    }
+    Submitted { job_id: submit.job_id, existing: false }
 }
 
 pub(crate) fn accept_all(request: Request) -> Act {
     match request {
         Request::Submit(submit) => Act::Reply(Reply::Submitted(accept(&submit))),
-        Request::SubmitMany(submits) => Act::Reply(Reply::SubmittedMany(
-            submits.iter().map(|s| Ok(accept(s))).collect(),
-        )),
+        Request::SubmitMany(submits) => {
+            Act::Reply(Reply::SubmittedMany(submits.iter().map(|s| Ok(accept(s))).collect()))
+        }
         _ => Act::Refuse(ErrorBody::new(ErrorCode::InvalidRequest, "only submits")),
     }
 }
@@ -29,13 +24,9 @@ pub(crate) fn accept_all(request: Request) -> Act {
 async fn each_of_many_concurrent_submits_gets_its_own_answer() {
     let authority = Authority::new();
     let server = Server::start(&authority, accept_all);
-    let client = Client::connect(options(&authority, &[&server]))
-        .await
-        .unwrap();
+    let client = Client::connect(options(&authority, &[&server])).await.unwrap();
     let ids: Vec<JobId> = (0..500).map(|_| client.draw_job_id()).collect();
-    let submits = ids
-        .iter()
-        .map(|id| client.submit_as(*id, JobRequest::new(["true"])));
+    let submits = ids.iter().map(|id| client.submit_as(*id, JobRequest::new(["true"])));
     for (id, outcome) in ids.iter().zip(join_all(submits).await) {
         assert_eq!(outcome.unwrap().job_id, *id);
     }
@@ -53,15 +44,10 @@ async fn answers_in_another_order_reach_their_callers() {
         }
         act => act,
     });
-    let client = Client::connect(options(&authority, &[&server]))
-        .await
-        .unwrap();
+    let client = Client::connect(options(&authority, &[&server])).await.unwrap();
     let (first, second) = (client.draw_job_id(), client.draw_job_id());
     let job = || JobRequest::new(["true"]);
-    let (one, two) = tokio::join!(
-        client.submit_as(first, job()),
-        client.submit_as(second, job())
-    );
+    let (one, two) = tokio::join!(client.submit_as(first, job()), client.submit_as(second, job()));
     assert_eq!(one.unwrap().job_id, first);
     assert_eq!(two.unwrap().job_id, second);
 }
@@ -71,38 +57,22 @@ async fn many_jobs_keep_their_order_and_one_refusal_is_only_its_own() {
     let authority = Authority::new();
     let server = Server::start(&authority, |request| match request {
         Request::SubmitMany(submits) => {
-            let refuse = || {
-                ErrorBody::new(
-                    ErrorCode::IdempotencyConflict,
-                    "another content under this key",
-                )
-            };
+            let refuse = || ErrorBody::new(ErrorCode::IdempotencyConflict, "another content under this key");
             let reply = |s: &Submit| {
-                if s.job.name.is_some() {
-                    Err(refuse())
-                } else {
-                    Ok(accept(s))
-                }
+                if s.job.name.is_some() { Err(refuse()) } else { Ok(accept(s)) }
             };
             Act::Reply(Reply::SubmittedMany(submits.iter().map(reply).collect()))
         }
         _ => Act::Silence,
     });
-    let client = Client::connect(options(&authority, &[&server]))
-        .await
-        .unwrap();
+    let client = Client::connect(options(&authority, &[&server])).await.unwrap();
     let jobs = (0..1_000).map(|n| match n {
         400 => JobRequest::new(["true"]).name("refused"),
         700 => JobRequest::new(["true"]).priority(101),
         _ => JobRequest::new(["true"]),
     });
     let outcomes = client.submit_many(jobs).await;
-    let refused: Vec<usize> = outcomes
-        .iter()
-        .enumerate()
-        .filter(|(_, o)| o.is_err())
-        .map(|(n, _)| n)
-        .collect();
+    let refused: Vec<usize> = outcomes.iter().enumerate().filter(|(_, o)| o.is_err()).map(|(n, _)| n).collect();
     assert_eq!((outcomes.len(), refused), (1_000, vec![400, 700]));
 }
 
@@ -112,32 +82,19 @@ async fn what_was_not_done_of_a_batch_is_sent_again_under_the_same_ids() {
     let mut first = true;
     let server = Server::start(&authority, move |request| match request {
         Request::SubmitMany(submits) if std::mem::take(&mut first) => {
-            let later =
-                || ErrorBody::new(ErrorCode::Overloaded, "the queue is full").retry_after_ms(1);
+            let later = || ErrorBody::new(ErrorCode::Overloaded, "the queue is full").retry_after_ms(1);
             let reply = |(n, s)| {
-                if n % 2 == 0 {
-                    Ok(accept(s))
-                } else {
-                    Err(later())
-                }
+                if n % 2 == 0 { Ok(accept(s)) } else { Err(later()) }
             };
-            Act::Reply(Reply::SubmittedMany(
-                submits.iter().enumerate().map(reply).collect(),
-            ))
+            Act::Reply(Reply::SubmittedMany(submits.iter().enumerate().map(reply).collect()))
         }
         request => accept_all(request),
     });
-    let client = Client::connect(options(&authority, &[&server]))
-        .await
-        .unwrap();
-    let outcomes = client
-        .submit_many((0..10).map(|_| JobRequest::new(["true"])))
-        .await;
+    let client = Client::connect(options(&authority, &[&server])).await.unwrap();
+    let outcomes = client.submit_many((0..10).map(|_| JobRequest::new(["true"]))).await;
     assert!(outcomes.iter().all(Result::is_ok));
     let seen = server.seen();
-    let (Request::SubmitMany(all), Request::SubmitMany(rest)) = (&seen[0], &seen[1]) else {
-        panic!("{seen:?}")
-    };
+    let (Request::SubmitMany(all), Request::SubmitMany(rest)) = (&seen[0], &seen[1]) else { panic!("{seen:?}") };
     let odd: Vec<JobId> = all.iter().skip(1).step_by(2).map(|s| s.job_id).collect();
     assert_eq!(rest.iter().map(|s| s.job_id).collect::<Vec<_>>(), odd);
 }
@@ -146,12 +103,7 @@ async fn what_was_not_done_of_a_batch_is_sent_again_under_the_same_ids() {
 async fn ids_are_drawn_by_the_servers_clock() {
     let authority = Authority::new();
     let server = Server::start(&authority, accept_all);
-    let client = Client::connect(options(&authority, &[&server]))
-        .await
-        .unwrap();
+    let client = Client::connect(options(&authority, &[&server])).await.unwrap();
     let drawn_ms = client.draw_job_id().time_ms();
-    assert!(
-        (1_000_000_000..1_000_600_000).contains(&drawn_ms),
-        "{drawn_ms} is not near the server's clock"
-    );
+    assert!((1_000_000_000..1_000_600_000).contains(&drawn_ms), "{drawn_ms} is not near the server's clock");
 }

@@ -12,9 +12,7 @@ async fn a_client_moves_to_the_leader_that_the_greeting_names() {
     let leader = Server::start(&authority, accept_all);
     let follower = Server::start(&authority, accept_all);
     follower.follow(&leader);
-    let client = Client::connect(options(&authority, &[&follower]))
-        .await
-        .unwrap();
+    let client = Client::connect(options(&authority, &[&follower])).await.unwrap();
     client.submit(JobRequest::new(["true"])).await.unwrap();
     assert_eq!((leader.seen().len(), follower.seen().len()), (1, 0));
 }
@@ -25,22 +23,13 @@ async fn a_leader_hint_is_followed_under_the_same_id() {
     let leader = Server::start(&authority, accept_all);
     let hint = Some(leader.address.clone());
     let follower = Server::start(&authority, move |_| {
-        Act::Refuse(
-            ErrorBody::new(ErrorCode::NotLeader, "submit a job: this node follows")
-                .leader(hint.clone()),
-        )
+        Act::Refuse(ErrorBody::new(ErrorCode::NotLeader, "submit a job: this node follows").leader(hint.clone()))
     });
-    let client = Client::connect(options(&authority, &[&follower]))
-        .await
-        .unwrap();
+    let client = Client::connect(options(&authority, &[&follower])).await.unwrap();
     client.submit(JobRequest::new(["true"])).await.unwrap();
     assert_eq!(leader.seen(), follower.seen());
     client.submit(JobRequest::new(["true"])).await.unwrap();
-    assert_eq!(
-        follower.seen().len(),
-        1,
-        "the second submit went straight to the leader"
-    );
+    assert_eq!(follower.seen().len(), 1, "the second submit went straight to the leader");
 }
 
 #[tokio::test]
@@ -49,9 +38,7 @@ async fn an_address_where_nobody_answers_costs_only_time() {
     let gone = Server::start(&authority, accept_all);
     let alive = Server::start(&authority, accept_all);
     gone.stop();
-    let client = Client::connect(options(&authority, &[&gone, &alive]))
-        .await
-        .unwrap();
+    let client = Client::connect(options(&authority, &[&gone, &alive])).await.unwrap();
     client.submit(JobRequest::new(["true"])).await.unwrap();
     assert_eq!(alive.seen().len(), 1);
 }

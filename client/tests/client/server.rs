@@ -37,10 +37,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(
-        authority: &Authority,
-        script: impl FnMut(Request) -> Act + Send + 'static,
-    ) -> Self {
+    pub(crate) fn start(authority: &Authority, script: impl FnMut(Request) -> Act + Send + 'static) -> Self {
         Self::start_as(authority, &authority.server(), script)
     }
 
@@ -61,12 +58,7 @@ impl Server {
             script: Arc::new(Mutex::new(script)),
         };
         tokio::spawn(accept(endpoint.clone(), serve));
-        Self {
-            address,
-            endpoint,
-            leader,
-            seen,
-        }
+        Self { address, endpoint, leader, seen }
     }
 
     /// Lets the greeting name another server as the leader.
@@ -86,10 +78,7 @@ impl Server {
 
 /// Options that fail fast.
 pub(crate) fn options(authority: &Authority, servers: &[&Server]) -> Options {
-    let addresses = servers
-        .iter()
-        .map(|server| server.address.clone())
-        .collect();
+    let addresses = servers.iter().map(|server| server.address.clone()).collect();
     let mut options = Options::new(addresses, authority.credentials());
     options.rules.pause_ms = 1;
     options.rules.give_up_after_ms = 1_000;
@@ -177,23 +166,15 @@ impl Serve {
 }
 
 fn put(buffer: &mut BytesMut, id: u64, outcome: Result<Reply, ErrorBody>) {
-    let response = Response {
-        applied_index: APPLIED_INDEX,
-        outcome,
-    };
+    let response = Response { applied_index: APPLIED_INDEX, outcome };
     put_frame(buffer, id, &encode_body(&response).unwrap()).unwrap();
 }
 
 fn config(authority: &Authority, identity: &Identity) -> quinn::ServerConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap())
-        .unwrap();
-    let verifier =
-        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-            .build()
-            .unwrap();
+    roots.add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap()).unwrap();
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().unwrap();
     let cert = CertificateDer::from_pem_slice(identity.cert.as_bytes()).unwrap();
     let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
     let mut tls = rustls::ServerConfig::builder_with_provider(provider)

@@ -28,15 +28,9 @@ async fn a_client_of_a_foreign_ca_is_refused_at_once_and_says_so() {
     let mut options = options(&ours, &[&server]);
     options.credentials.cert = foreign.credentials().cert;
     options.credentials.key = quorla_client::Pem::Bytes(b"no key".to_vec());
-    assert_eq!(
-        Client::connect(options.clone()).await.unwrap_err().code(),
-        "setup"
-    );
+    assert_eq!(Client::connect(options.clone()).await.unwrap_err().code(), "setup");
     let stranger = foreign.credentials();
-    options.credentials = quorla_client::Credentials {
-        ca: ours.credentials().ca,
-        ..stranger
-    };
+    options.credentials = quorla_client::Credentials { ca: ours.credentials().ca, ..stranger };
     refused(options).await;
     assert!(server.seen().is_empty());
 }

@@ -12,143 +12,39 @@ pub struct Key {
 }
 
 const fn key(path: &'static str, default: &'static str, drives: &'static str) -> Key {
-    Key {
-        path,
-        default,
-        drives,
-    }
+    Key { path, default, drives }
 }
 
 /// All keys, in the order of the documented sample.
 pub const KEYS: &[Key] = &[
-    key(
-        "node.name",
-        "(host name)",
-        "the node's name in lists, logs, gossip and QUORLA_NODE",
-    ),
-    key(
-        "node.data_dir",
-        "/var/lib/quorla/data",
-        "where log, state and snapshots are kept",
-    ),
-    key(
-        "node.bind",
-        "127.0.0.1:7710",
-        "the UDP address of the QUIC endpoint",
-    ),
-    key(
-        "node.advertise",
-        "(node.bind)",
-        "the address that gossip and the membership publish",
-    ),
-    key(
-        "node.labels",
-        "{}",
-        "the labels registered in the ledger, which job constraints match",
-    ),
-    key(
-        "cluster.name",
-        "quorla",
-        "keeps the gossip of two clusters apart",
-    ),
+    key("node.name", "(host name)", "the node's name in lists, logs, gossip and QUORLA_NODE"),
+    key("node.data_dir", "/var/lib/quorla/data", "where log, state and snapshots are kept"),
+    key("node.bind", "127.0.0.1:7710", "the UDP address of the QUIC endpoint"),
+    key("node.advertise", "(node.bind)", "the address that gossip and the membership publish"),
+    key("node.labels", "{}", "the labels registered in the ledger, which job constraints match"),
+    key("cluster.name", "quorla", "keeps the gossip of two clusters apart"),
     key("cluster.seeds", "[]", "whom gossip asks first"),
-    key(
-        "cluster.expect",
-        "1",
-        "the number of nodes at which learners are promoted to voters",
-    ),
-    key(
-        "transport.cert",
-        "(keys/node.crt beside data_dir)",
-        "the certificate of the endpoint",
-    ),
-    key(
-        "transport.key",
-        "(keys/node.key beside data_dir)",
-        "the private key of the endpoint",
-    ),
-    key(
-        "transport.ca",
-        "(keys/ca.crt beside data_dir)",
-        "the CAs that peers and clients are checked against",
-    ),
-    key(
-        "transport.idle_timeout",
-        "10s",
-        "the silence after which a connection counts as lost",
-    ),
+    key("cluster.expect", "1", "the number of nodes at which learners are promoted to voters"),
+    key("transport.cert", "(keys/node.crt beside data_dir)", "the certificate of the endpoint"),
+    key("transport.key", "(keys/node.key beside data_dir)", "the private key of the endpoint"),
+    key("transport.ca", "(keys/ca.crt beside data_dir)", "the CAs that peers and clients are checked against"),
+    key("transport.idle_timeout", "10s", "the silence after which a connection counts as lost"),
     key("gossip.interval", "1s", "the pause between gossip rounds"),
-    key(
-        "gossip.suspect_after",
-        "5s",
-        "the silence after which a member is not shown as live",
-    ),
-    key(
-        "raft.heartbeat",
-        "250ms",
-        "the pause between the leader's heartbeats",
-    ),
-    key(
-        "raft.election_timeout",
-        "600ms",
-        "the shortest silence before an election; the longest is twice that",
-    ),
-    key(
-        "raft.snapshot_every",
-        "64MiB",
-        "the bytes of log after which a snapshot is built",
-    ),
-    key(
-        "lease.ttl",
-        "10s",
-        "how long attempts go on without a renewed lease",
-    ),
-    key(
-        "lease.skew",
-        "1s",
-        "the allowance for clocks of different speed when a lease lapses",
-    ),
-    key(
-        "resources.cpu",
-        "(cores of the machine)",
-        "the CPU that jobs may reserve here",
-    ),
-    key(
-        "resources.memory",
-        "(three quarters of the machine's)",
-        "the memory that jobs may reserve here",
-    ),
-    key(
-        "resources.slots",
-        "(4 per core)",
-        "the attempts that run here at once",
-    ),
-    key(
-        "http.bind",
-        "127.0.0.1:7711",
-        "the TCP address of health, readiness and metrics",
-    ),
+    key("gossip.suspect_after", "5s", "the silence after which a member is not shown as live"),
+    key("raft.heartbeat", "250ms", "the pause between the leader's heartbeats"),
+    key("raft.election_timeout", "600ms", "the shortest silence before an election; the longest is twice that"),
+    key("raft.snapshot_every", "64MiB", "the bytes of log after which a snapshot is built"),
+    key("lease.ttl", "10s", "how long attempts go on without a renewed lease"),
+    key("lease.skew", "1s", "the allowance for clocks of different speed when a lease lapses"),
+    key("resources.cpu", "(cores of the machine)", "the CPU that jobs may reserve here"),
+    key("resources.memory", "(three quarters of the machine's)", "the memory that jobs may reserve here"),
+    key("resources.slots", "(4 per core)", "the attempts that run here at once"),
+    key("http.bind", "127.0.0.1:7711", "the TCP address of health, readiness and metrics"),
     key("http.max_body", "1MiB", "the largest HTTP request body"),
-    key(
-        "limits.client_connections",
-        "256",
-        "the client connections accepted at once",
-    ),
-    key(
-        "limits.client_streams",
-        "64",
-        "the streams at once on one client connection",
-    ),
-    key(
-        "retention.hot",
-        "7d",
-        "the age at which the leader expires ended jobs",
-    ),
-    key(
-        "metrics.path",
-        "/metrics",
-        "the HTTP path of the Prometheus metrics",
-    ),
+    key("limits.client_connections", "256", "the client connections accepted at once"),
+    key("limits.client_streams", "64", "the streams at once on one client connection"),
+    key("retention.hot", "7d", "the age at which the leader expires ended jobs"),
+    key("metrics.path", "/metrics", "the HTTP path of the Prometheus metrics"),
     key("log.format", "text", "the form of log lines: text or json"),
     key("log.filter", "info", "which log lines are written"),
 ];
@@ -177,9 +73,7 @@ pub(super) fn nearest_section(name: &str) -> Option<&'static str> {
 }
 
 fn sections() -> impl Iterator<Item = &'static str> {
-    KEYS.iter()
-        .filter_map(|key| key.path.split_once('.'))
-        .map(|(section, _)| section)
+    KEYS.iter().filter_map(|key| key.path.split_once('.')).map(|(section, _)| section)
 }
 
 fn nearest_of(name: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {

@@ -80,13 +80,7 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: {} [{}]",
-            self.origin,
-            self.message,
-            self.code.as_str()
-        )
+        write!(f, "{}: {} [{}]", self.origin, self.message, self.code.as_str())
     }
 }
 
@@ -100,29 +94,14 @@ impl Problems {
         self.0.iter()
     }
 
-    pub(super) fn add(
-        &mut self,
-        code: ProblemCode,
-        origin: &Origin,
-        key: Option<&str>,
-        message: String,
-    ) {
+    pub(super) fn add(&mut self, code: ProblemCode, origin: &Origin, key: Option<&str>, message: String) {
         let (origin, key) = (origin.clone(), key.map(str::to_owned));
-        self.0.push(Problem {
-            code,
-            origin,
-            key,
-            message,
-        });
+        self.0.push(Problem { code, origin, key, message });
     }
 
     /// `value` when nothing is wrong.
     pub(super) fn or<T>(self, value: T) -> Result<T, Self> {
-        if self.0.is_empty() {
-            Ok(value)
-        } else {
-            Err(self)
-        }
+        if self.0.is_empty() { Ok(value) } else { Err(self) }
     }
 }
 

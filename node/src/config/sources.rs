@@ -24,10 +24,7 @@ pub(super) fn collect(sources: &Sources, problems: &mut Problems) -> Draft {
             Ok(text) => read_text(&text, path, &mut draft, problems),
             Err(error) => problems.add(
                 ProblemCode::Unreadable,
-                &Origin::File {
-                    path: path.clone(),
-                    line: 0,
-                },
+                &Origin::File { path: path.clone(), line: 0 },
                 None,
                 format!("read the configuration: {error}"),
             ),
@@ -38,23 +35,11 @@ pub(super) fn collect(sources: &Sources, problems: &mut Problems) -> Draft {
     for (name, value) in environment {
         if let Some(path) = name.strip_prefix(ENVIRONMENT_PREFIX) {
             let path = path.replace("__", ".").to_lowercase();
-            set_text(
-                &path,
-                value,
-                Origin::Environment(name.clone()),
-                &mut draft,
-                problems,
-            );
+            set_text(&path, value, Origin::Environment(name.clone()), &mut draft, problems);
         }
     }
     for (path, value) in &sources.overrides {
-        set_text(
-            path,
-            value,
-            Origin::Flag(path.clone()),
-            &mut draft,
-            problems,
-        );
+        set_text(path, value, Origin::Flag(path.clone()), &mut draft, problems);
     }
     draft
 }
@@ -65,12 +50,7 @@ pub(super) fn read_text(text: &str, path: &Path, draft: &mut Draft, problems: &m
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         let origin = file.origin(error.span().unwrap_or(0..0));
-        problems.add(
-            ProblemCode::Syntax,
-            &origin,
-            None,
-            error.message().to_owned(),
-        );
+        problems.add(ProblemCode::Syntax, &origin, None, error.message().to_owned());
     }
     for (section, content) in document.get_ref() {
         file.read_section(section, content, draft, problems);
@@ -85,9 +65,7 @@ fn set_text(path: &str, value: &str, origin: Origin, draft: &mut Draft, problems
 }
 
 fn unknown_key(path: &str, origin: &Origin, problems: &mut Problems) {
-    let hint = nearest(path)
-        .map(|key| format!("; did you mean {key}?"))
-        .unwrap_or_default();
+    let hint = nearest(path).map(|key| format!("; did you mean {key}?")).unwrap_or_default();
     let message = format!("unknown key {path}{hint}");
     problems.add(ProblemCode::UnknownKey, origin, Some(path), message);
 }
@@ -101,10 +79,7 @@ impl SourceFile<'_> {
     fn origin(&self, span: Range<usize>) -> Origin {
         let before = &self.text.as_bytes()[..span.start.min(self.text.len())];
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        Origin::File {
-            path: self.path.to_owned(),
-            line,
-        }
+        Origin::File { path: self.path.to_owned(), line }
     }
 
     fn read_section(
@@ -118,9 +93,7 @@ impl SourceFile<'_> {
         let origin = self.origin(section.span());
         if !is_section(name) {
             let nearest = nearest_section(name);
-            let hint = nearest
-                .map(|known| format!("; did you mean [{known}]?"))
-                .unwrap_or_default();
+            let hint = nearest.map(|known| format!("; did you mean [{known}]?")).unwrap_or_default();
             let message = format!("unknown section [{name}]{hint}");
             return problems.add(ProblemCode::UnknownKey, &origin, Some(name), message);
         }
@@ -139,13 +112,7 @@ impl SourceFile<'_> {
     }
 }
 
-fn set_value(
-    key: &'static str,
-    value: &DeValue<'_>,
-    origin: Origin,
-    draft: &mut Draft,
-    problems: &mut Problems,
-) {
+fn set_value(key: &'static str, value: &DeValue<'_>, origin: Origin, draft: &mut Draft, problems: &mut Problems) {
     match raw(value) {
         Some(raw) => draft.set(key, raw, origin),
         None => {
@@ -158,14 +125,10 @@ fn set_value(
 fn raw(value: &DeValue<'_>) -> Option<Raw> {
     match value {
         DeValue::String(text) => Some(Raw::Text(text.to_string())),
-        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-            .ok()
-            .map(Raw::Integer),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok().map(Raw::Integer),
         DeValue::Float(number) => number.as_str().parse().ok().map(Raw::Float),
         DeValue::Array(items) => {
-            let items = items
-                .iter()
-                .map(|item| item.get_ref().as_str().map(str::to_owned));
+            let items = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
             items.collect::<Option<_>>().map(Raw::List)
         }
         DeValue::Table(entries) => {
@@ -173,11 +136,7 @@ fn raw(value: &DeValue<'_>) -> Option<Raw> {
                 let key: &std::borrow::Cow<'_, str> = key.get_ref();
                 Some((key.to_string(), value.get_ref().as_str()?.to_owned()))
             };
-            entries
-                .iter()
-                .map(entry)
-                .collect::<Option<BTreeMap<_, _>>>()
-                .map(Raw::Table)
+            entries.iter().map(entry).collect::<Option<BTreeMap<_, _>>>().map(Raw::Table)
         }
         DeValue::Boolean(_) | DeValue::Datetime(_) => None,
     }

@@ -10,11 +10,7 @@ fn parse(text: &str) -> Result<Config, Problems> {
 }
 
 fn codes(text: &str) -> Vec<&'static str> {
-    parse(text)
-        .unwrap_err()
-        .iter()
-        .map(|problem| problem.code.as_str())
-        .collect()
+    parse(text).unwrap_err().iter().map(|problem| problem.code.as_str()).collect()
 }
 
 fn pair(name: &str, value: &str) -> (String, String) {
@@ -25,10 +21,7 @@ fn pair(name: &str, value: &str) -> (String, String) {
 fn empty_file_gives_the_documented_defaults() {
     let config = parse("").unwrap();
     assert_eq!(config.lease.ttl, Duration::from_secs(10));
-    assert_eq!(
-        config.transport.files.key,
-        Path::new("/var/lib/quorla/keys/node.key")
-    );
+    assert_eq!(config.transport.files.key, Path::new("/var/lib/quorla/keys/node.key"));
     assert_eq!(config.raft.snapshot_every_bytes, 64 << 20);
 }
 
@@ -39,27 +32,16 @@ fn documented_sample_loads_and_names_every_key() {
     assert_eq!(config.cluster.seeds.len(), 2);
     for key in KEYS {
         let (_, name) = key.path.split_once('.').unwrap();
-        assert!(
-            text.contains(&format!("\n{name} = ")) || text.contains(&format!("\n# {name} = ")),
-            "{}",
-            key.path
-        );
+        assert!(text.contains(&format!("\n{name} = ")) || text.contains(&format!("\n# {name} = ")), "{}", key.path);
     }
 }
 
 #[test]
 fn defaults_in_the_table_of_keys_are_the_ones_in_force() {
     let plain = parse("").unwrap();
-    for key in KEYS
-        .iter()
-        .filter(|key| !key.default.starts_with(['(', '{', '[']))
-    {
+    for key in KEYS.iter().filter(|key| !key.default.starts_with(['(', '{', '['])) {
         let overrides = vec![pair(key.path, key.default)];
-        let written = Config::load(&Sources {
-            overrides,
-            ..Sources::default()
-        })
-        .unwrap();
+        let written = Config::load(&Sources { overrides, ..Sources::default() }).unwrap();
         assert_eq!(written, plain, "{}", key.path);
     }
 }
@@ -70,19 +52,13 @@ fn unknown_key_is_refused_with_the_nearest_known_one() {
     let problem = problems.iter().next().unwrap();
     assert_eq!(problem.code.as_str(), "config_unknown_key");
     assert_eq!(problem.origin.to_string(), "cluster.toml:3");
-    assert!(
-        problem.message.contains("did you mean node.data_dir?"),
-        "{problem}"
-    );
+    assert!(problem.message.contains("did you mean node.data_dir?"), "{problem}");
 }
 
 #[test]
 fn unknown_section_is_refused_with_the_nearest_known_one() {
     let problems = parse("[nodes]\nname = \"a\"\n").unwrap_err();
-    assert!(
-        problems.to_string().contains("did you mean [node]?"),
-        "{problems}"
-    );
+    assert!(problems.to_string().contains("did you mean [node]?"), "{problems}");
 }
 
 #[test]
@@ -92,7 +68,8 @@ fn key_without_use_is_unknown() {
 
 #[test]
 fn all_problems_are_reported_at_once_with_their_lines() {
-    let text = "[node]\nbind = \"nowhere\"\ncolour = 1\n[lease]\nttl = 5\nskew = \"1s\"\n[http]\nbind = \"0.0.0.0:80\"\n";
+    let text =
+        "[node]\nbind = \"nowhere\"\ncolour = 1\n[lease]\nttl = 5\nskew = \"1s\"\n[http]\nbind = \"0.0.0.0:80\"\n";
     let problems = parse(text).unwrap_err().to_string();
     for expected in [
         "cluster.toml:2: node.bind",
@@ -123,26 +100,16 @@ fn every_kind_of_problem_has_its_code() {
 
 #[test]
 fn missing_file_is_a_problem_of_its_own() {
-    let sources = Sources {
-        file: Some("/nowhere/cluster.toml".into()),
-        ..Sources::default()
-    };
+    let sources = Sources { file: Some("/nowhere/cluster.toml".into()), ..Sources::default() };
     let problems = Config::load(&sources).unwrap_err();
-    assert_eq!(
-        problems.iter().next().unwrap().code,
-        ProblemCode::Unreadable
-    );
+    assert_eq!(problems.iter().next().unwrap().code, ProblemCode::Unreadable);
 }
 
 #[test]
 fn flags_win_over_environment_and_environment_over_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("cluster.toml");
-    std::fs::write(
-        &path,
-        "[node]\nname = \"file\"\n[lease]\nttl = \"20s\"\n[cluster]\nexpect = 5\n",
-    )
-    .unwrap();
+    std::fs::write(&path, "[node]\nname = \"file\"\n[lease]\nttl = \"20s\"\n[cluster]\nexpect = 5\n").unwrap();
     let sources = Sources {
         file: Some(path),
         environment: vec![
@@ -163,14 +130,7 @@ fn flags_win_over_environment_and_environment_over_file() {
 #[test]
 fn unknown_environment_variable_names_itself() {
     let environment = vec![pair("QUORLA__NODE__NMAE", "x")];
-    let problems = Config::load(&Sources {
-        environment,
-        ..Sources::default()
-    })
-    .unwrap_err();
+    let problems = Config::load(&Sources { environment, ..Sources::default() }).unwrap_err();
     let text = problems.to_string();
-    assert!(
-        text.contains("environment QUORLA__NODE__NMAE") && text.contains("node.name?"),
-        "{text}"
-    );
+    assert!(text.contains("environment QUORLA__NODE__NMAE") && text.contains("node.name?"), "{text}");
 }

@@ -10,9 +10,8 @@ use std::time::Duration;
 use super::problem::{ProblemCode, Problems};
 use super::value::{self, Draft, Expected, Raw};
 use super::{
-    ClusterConfig, Config, GossipConfig, HttpConfig, LeaseConfig, LimitsConfig, LogConfig,
-    LogFormat, MetricsConfig, NodeConfig, RaftConfig, ResourcesConfig, RetentionConfig,
-    TransportConfig,
+    ClusterConfig, Config, GossipConfig, HttpConfig, LeaseConfig, LimitsConfig, LogConfig, LogFormat, MetricsConfig,
+    NodeConfig, RaftConfig, ResourcesConfig, RetentionConfig, TransportConfig,
 };
 use crate::identity::KeyFiles;
 
@@ -33,9 +32,7 @@ pub(super) fn build(draft: &Draft, problems: &mut Problems) -> Config {
         resources: reader.resources(),
         http: reader.http(),
         limits: reader.limits(),
-        retention: RetentionConfig {
-            hot: reader.duration("retention.hot", "7d", MINUTE..=DAY * 3_650),
-        },
+        retention: RetentionConfig { hot: reader.duration("retention.hot", "7d", MINUTE..=DAY * 3_650) },
         metrics: reader.metrics(),
         log: reader.log(),
         node,
@@ -56,13 +53,9 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn node(&mut self) -> NodeConfig {
-        let name = self
-            .optional("node.name", value::text)
-            .unwrap_or_else(host_name);
+        let name = self.optional("node.name", value::text).unwrap_or_else(host_name);
         self.check_name("node.name", &name);
-        let labels = self
-            .optional("node.labels", value::table)
-            .unwrap_or_default();
+        let labels = self.optional("node.labels", value::table).unwrap_or_default();
         self.check_labels(&labels);
         NodeConfig {
             name,
@@ -74,23 +67,14 @@ impl Reader<'_> {
     }
 
     fn cluster(&mut self) -> ClusterConfig {
-        let seeds = self
-            .optional("cluster.seeds", value::list)
-            .unwrap_or_default();
+        let seeds = self.optional("cluster.seeds", value::list).unwrap_or_default();
         for seed in seeds.iter().filter(|seed| !is_host_and_port(seed)) {
-            self.invalid(
-                "cluster.seeds",
-                format!("the seed {seed:?} is not of the form host:port"),
-            );
+            self.invalid("cluster.seeds", format!("the seed {seed:?} is not of the form host:port"));
         }
         self.check_range("cluster.seeds", seeds.len(), 0..=SEEDS_MAX);
         let name = self.text("cluster.name", "quorla");
         self.check_name("cluster.name", &name);
-        ClusterConfig {
-            name,
-            seeds,
-            expect: self.count("cluster.expect", 1, 1..=7),
-        }
+        ClusterConfig { name, seeds, expect: self.count("cluster.expect", 1, 1..=7) }
     }
 
     fn transport(&mut self, node: &NodeConfig) -> TransportConfig {
@@ -105,10 +89,7 @@ impl Reader<'_> {
             }
         }
         let idle_timeout = self.duration("transport.idle_timeout", "10s", SECOND * 4..=MINUTE * 10);
-        TransportConfig {
-            files,
-            idle_timeout,
-        }
+        TransportConfig { files, idle_timeout }
     }
 
     fn gossip(&mut self) -> GossipConfig {
@@ -148,14 +129,10 @@ impl Reader<'_> {
     fn http(&mut self) -> HttpConfig {
         let bind = self.address("http.bind", "127.0.0.1:7711");
         if !bind.ip().is_loopback() {
-            let message =
-                format!("{bind} is not a loopback address; http serves this machine only");
+            let message = format!("{bind} is not a loopback address; http serves this machine only");
             self.problem(ProblemCode::OutOfRange, "http.bind", message);
         }
-        HttpConfig {
-            bind,
-            body_bytes_max: self.bytes("http.max_body", "1MiB", 1 << 10..=1 << 26),
-        }
+        HttpConfig { bind, body_bytes_max: self.bytes("http.max_body", "1MiB", 1 << 10..=1 << 26) }
     }
 
     fn limits(&mut self) -> LimitsConfig {
@@ -167,9 +144,7 @@ impl Reader<'_> {
 
     fn metrics(&mut self) -> MetricsConfig {
         let path = self.text("metrics.path", "/metrics");
-        let plain = path
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte));
+        let plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte));
         if !path.starts_with('/') || path.len() < 2 || !plain {
             let message = format!("{path:?} is not a path such as \"/metrics\"");
             self.invalid("metrics.path", message);
@@ -181,12 +156,10 @@ impl Reader<'_> {
     }
 
     fn log(&mut self) -> LogConfig {
-        let format = self.read("log.format", "text", |raw| {
-            match value::text(raw)?.as_str() {
-                "text" => Ok(LogFormat::Text),
-                "json" => Ok(LogFormat::Json),
-                _ => Err("\"text\" or \"json\""),
-            }
+        let format = self.read("log.format", "text", |raw| match value::text(raw)?.as_str() {
+            "text" => Ok(LogFormat::Text),
+            "json" => Ok(LogFormat::Json),
+            _ => Err("\"text\" or \"json\""),
         });
         let filter = self.read("log.filter", "info", |raw| {
             let filter = value::text(raw)?;
@@ -201,10 +174,7 @@ impl Reader<'_> {
     /// What only shows when values are seen together.
     fn contradictions(&mut self, config: &Config) {
         if config.node.bind.ip().is_unspecified() && config.node.advertise.is_none() {
-            let message = format!(
-                "node.advertise must be set: others can't dial {}",
-                config.node.bind
-            );
+            let message = format!("node.advertise must be set: others can't dial {}", config.node.bind);
             self.problem(ProblemCode::Conflict, "node.bind", message);
         }
         let raft = &config.raft;
@@ -231,22 +201,13 @@ impl Reader<'_> {
         }
     }
 
-    fn read<T>(
-        &mut self,
-        key: &'static str,
-        default: &str,
-        read: impl Fn(&Raw) -> Result<T, Expected>,
-    ) -> T {
+    fn read<T>(&mut self, key: &'static str, default: &str, read: impl Fn(&Raw) -> Result<T, Expected>) -> T {
         let found = self.optional(key, &read);
         let default = || read(&Raw::Text(default.to_owned()));
         found.unwrap_or_else(|| default().expect("every default has the form of its key"))
     }
 
-    fn optional<T>(
-        &mut self,
-        key: &'static str,
-        read: impl Fn(&Raw) -> Result<T, Expected>,
-    ) -> Option<T> {
+    fn optional<T>(&mut self, key: &'static str, read: impl Fn(&Raw) -> Result<T, Expected>) -> Option<T> {
         let setting = self.draft.settings.get(key)?;
         match read(&setting.raw) {
             Ok(value) => Some(value),
@@ -277,12 +238,7 @@ impl Reader<'_> {
         bytes
     }
 
-    fn duration(
-        &mut self,
-        key: &'static str,
-        default: &str,
-        range: RangeInclusive<Duration>,
-    ) -> Duration {
+    fn duration(&mut self, key: &'static str, default: &str, range: RangeInclusive<Duration>) -> Duration {
         let duration = self.read(key, default, value::duration);
         if !range.contains(&duration) {
             let (least, most) = range.into_inner();
@@ -293,11 +249,7 @@ impl Reader<'_> {
     }
 
     fn address(&mut self, key: &'static str, default: &str) -> SocketAddr {
-        self.read(key, default, |raw| {
-            value::text(raw)?
-                .parse()
-                .map_err(|_| "an address such as \"127.0.0.1:7710\"")
-        })
+        self.read(key, default, |raw| value::text(raw)?.parse().map_err(|_| "an address such as \"127.0.0.1:7710\""))
     }
 
     fn host_and_port(&mut self, key: &'static str) -> Option<String> {
@@ -310,8 +262,7 @@ impl Reader<'_> {
     fn check_name(&mut self, key: &'static str, name: &str) {
         let usable = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         if name.is_empty() || name.len() > 63 || !name.bytes().all(usable) {
-            let message =
-                format!("{key} must be 1 to 63 letters, digits, '-', '_' or '.', not {name:?}");
+            let message = format!("{key} must be 1 to 63 letters, digits, '-', '_' or '.', not {name:?}");
             self.invalid(key, message);
         }
     }
@@ -320,19 +271,13 @@ impl Reader<'_> {
         self.check_range("node.labels", labels.len(), 0..=LABELS_MAX);
         for (name, value) in labels {
             if name.is_empty() || name.len() > LABEL_BYTES_MAX || value.len() > LABEL_BYTES_MAX {
-                let message =
-                    format!("the label {name:?} must have 1 to 63 bytes, its value at most 63");
+                let message = format!("the label {name:?} must have 1 to 63 bytes, its value at most 63");
                 self.problem(ProblemCode::OutOfRange, "node.labels", message);
             }
         }
     }
 
-    fn check_range<T: PartialOrd + Display>(
-        &mut self,
-        key: &'static str,
-        value: T,
-        range: RangeInclusive<T>,
-    ) {
+    fn check_range<T: PartialOrd + Display>(&mut self, key: &'static str, value: T, range: RangeInclusive<T>) {
         if !range.contains(&value) {
             let (least, most) = range.into_inner();
             let message = format!("{key} must be from {least} to {most}, not {value}");
@@ -345,8 +290,7 @@ impl Reader<'_> {
     }
 
     fn problem(&mut self, code: ProblemCode, key: &'static str, message: String) {
-        self.problems
-            .add(code, &self.draft.origin(key), Some(key), message);
+        self.problems.add(code, &self.draft.origin(key), Some(key), message);
     }
 }
 
@@ -354,9 +298,7 @@ fn is_host_and_port(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else {
         return false;
     };
-    let plain = host
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:[]".contains(&byte));
+    let plain = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:[]".contains(&byte));
     !host.is_empty() && plain && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
@@ -365,11 +307,7 @@ fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let usable = |letter: &char| letter.is_ascii_alphanumeric() || "-_.".contains(*letter);
     let name: String = name.chars().filter(usable).take(63).collect();
-    if name.is_empty() {
-        "node".to_owned()
-    } else {
-        name
-    }
+    if name.is_empty() { "node".to_owned() } else { name }
 }
 
 fn written(raw: &Raw) -> String {

@@ -36,9 +36,7 @@ impl Draft {
     }
 
     pub(super) fn origin(&self, key: &str) -> Origin {
-        self.settings
-            .get(key)
-            .map_or(Origin::Default, |setting| setting.origin.clone())
+        self.settings.get(key).map_or(Origin::Default, |setting| setting.origin.clone())
     }
 }
 
@@ -98,10 +96,7 @@ pub(super) fn duration(raw: &Raw) -> Result<Duration, Expected> {
         "d" => 86_400_000,
         _ => return Err(EXPECTED),
     };
-    number
-        .checked_mul(unit_ms)
-        .map(Duration::from_millis)
-        .ok_or(EXPECTED)
+    number.checked_mul(unit_ms).map(Duration::from_millis).ok_or(EXPECTED)
 }
 
 /// `"512B"`, `"64KiB"`, `"64MiB"`, `"2GiB"`, `"1TiB"`, or plain bytes as a number.
@@ -141,10 +136,7 @@ pub(super) fn cpu_milli(raw: &Raw) -> Result<u64, Expected> {
     }
     let whole: u64 = whole.parse().map_err(|_| EXPECTED)?;
     let milli: u64 = format!("{decimals:0<3}").parse().map_err(|_| EXPECTED)?;
-    whole
-        .checked_mul(1_000)
-        .and_then(|cores| cores.checked_add(milli))
-        .ok_or(EXPECTED)
+    whole.checked_mul(1_000).and_then(|cores| cores.checked_add(milli)).ok_or(EXPECTED)
 }
 
 fn split_unit(text: &str) -> Option<(u64, &str)> {
@@ -155,9 +147,7 @@ fn split_unit(text: &str) -> Option<(u64, &str)> {
 }
 
 fn split_commas(text: &str) -> impl Iterator<Item = &str> {
-    text.split(',')
-        .map(str::trim)
-        .filter(|item| !item.is_empty())
+    text.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
 #[cfg(test)]
@@ -172,27 +162,10 @@ mod tests {
 
     #[test]
     fn durations_need_a_unit() {
-        for (text, expected_ms) in [
-            ("250ms", 250),
-            ("3s", 3_000),
-            ("7d", 604_800_000),
-            ("2 h", 7_200_000),
-        ] {
-            assert_eq!(
-                duration(&written(text)),
-                Ok(Duration::from_millis(expected_ms)),
-                "{text}"
-            );
+        for (text, expected_ms) in [("250ms", 250), ("3s", 3_000), ("7d", 604_800_000), ("2 h", 7_200_000)] {
+            assert_eq!(duration(&written(text)), Ok(Duration::from_millis(expected_ms)), "{text}");
         }
-        for text in [
-            "3",
-            "",
-            "s",
-            "-3s",
-            "3 weeks",
-            "99999999999999999999d",
-            "1.5s",
-        ] {
+        for text in ["3", "", "s", "-3s", "3 weeks", "99999999999999999999d", "1.5s"] {
             assert!(duration(&written(text)).is_err(), "{text}");
         }
     }
@@ -201,47 +174,27 @@ mod tests {
     fn sizes_are_binary_and_never_wrap() {
         assert_eq!(bytes(&written("64MiB")), Ok(67_108_864));
         assert_eq!(bytes(&Raw::Integer(4_096)), Ok(4_096));
-        for raw in [
-            written("64MB"),
-            written("99999999TiB"),
-            written("lots"),
-            Raw::Integer(-1),
-        ] {
+        for raw in [written("64MB"), written("99999999TiB"), written("lots"), Raw::Integer(-1)] {
             assert!(bytes(&raw).is_err(), "{raw:?}");
         }
     }
 
     #[test]
     fn cores_are_exact_to_a_thousandth() {
-        for (raw, milli) in [
-            (written("2.5"), 2_500),
-            (written("0.125"), 125),
-            (Raw::Integer(4), 4_000),
-            (Raw::Float(0.5), 500),
-        ] {
+        for (raw, milli) in
+            [(written("2.5"), 2_500), (written("0.125"), 125), (Raw::Integer(4), 4_000), (Raw::Float(0.5), 500)]
+        {
             assert_eq!(cpu_milli(&raw), Ok(milli), "{raw:?}");
         }
-        for raw in [
-            written("2.0001"),
-            written("-1"),
-            written("."),
-            Raw::Float(-0.5),
-            written("2.5e1"),
-        ] {
+        for raw in [written("2.0001"), written("-1"), written("."), Raw::Float(-0.5), written("2.5e1")] {
             assert!(cpu_milli(&raw).is_err(), "{raw:?}");
         }
     }
 
     #[test]
     fn environment_lists_and_tables_use_commas() {
-        assert_eq!(
-            list(&written("a:1, b:2,")),
-            Ok(vec!["a:1".to_owned(), "b:2".to_owned()])
-        );
-        assert_eq!(
-            table(&written("zone=a, disk=ssd")).map(|table| table.len()),
-            Ok(2)
-        );
+        assert_eq!(list(&written("a:1, b:2,")), Ok(vec!["a:1".to_owned(), "b:2".to_owned()]));
+        assert_eq!(table(&written("zone=a, disk=ssd")).map(|table| table.len()), Ok(2));
         assert!(table(&written("zone")).is_err());
     }
 }

@@ -28,10 +28,7 @@ pub(super) fn start(shared: &Arc<Shared>) {
             admit(&shared, incoming);
         }
     };
-    shared
-        .control
-        .handle()
-        .spawn(shared.tasks.track_future(accepting));
+    shared.control.handle().spawn(shared.tasks.track_future(accepting));
 }
 
 fn admit(shared: &Arc<Shared>, incoming: Incoming) {
@@ -52,12 +49,7 @@ fn admit(shared: &Arc<Shared>, incoming: Incoming) {
     runtime.spawn(shared.tasks.track_future(task));
 }
 
-async fn handshake(
-    shared: Arc<Shared>,
-    incoming: Incoming,
-    remote: SocketAddr,
-    permit: OwnedSemaphorePermit,
-) {
+async fn handshake(shared: Arc<Shared>, incoming: Incoming, remote: SocketAddr, permit: OwnedSemaphorePermit) {
     let connection = match tokio::time::timeout(HANDSHAKE_MAX, incoming.into_future()).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => return shared.refusals.write(remote, &Refusal::of(&error)),
@@ -78,10 +70,7 @@ async fn handshake(
 }
 
 /// Who this is, if its role may open the plane that it asked for.
-fn classify(
-    shared: &Shared,
-    connection: &Connection,
-) -> Result<(PeerCertificate, OwnedSemaphorePermit), Refusal> {
+fn classify(shared: &Shared, connection: &Connection) -> Result<(PeerCertificate, OwnedSemaphorePermit), Refusal> {
     let peer = peer_of(connection).ok_or(Refusal::WrongCluster)?;
     if peer.cluster != shared.own.cluster {
         return Err(Refusal::WrongCluster);
@@ -98,10 +87,7 @@ fn classify(
         Role::Node => &shared.limits.nodes,
         Role::Client => &shared.limits.clients,
     };
-    let permit = limit
-        .clone()
-        .try_acquire_owned()
-        .map_err(|_| Refusal::TooMany)?;
+    let permit = limit.clone().try_acquire_owned().map_err(|_| Refusal::TooMany)?;
     Ok((peer, permit))
 }
 
@@ -113,9 +99,5 @@ pub(super) fn peer_of(connection: &Connection) -> Option<PeerCertificate> {
 }
 
 fn alpn_of(connection: &Connection) -> Option<Vec<u8>> {
-    connection
-        .handshake_data()?
-        .downcast::<HandshakeData>()
-        .ok()?
-        .protocol
+    connection.handshake_data()?.downcast::<HandshakeData>().ok()?.protocol
 }

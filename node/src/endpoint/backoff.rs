@@ -17,16 +17,12 @@ pub(super) struct Backoff {
 impl Backoff {
     /// The rest of the pause at `now`.
     pub(super) fn remaining(&self, now: Instant) -> Option<Duration> {
-        self.not_before?
-            .checked_duration_since(now)
-            .filter(|rest| !rest.is_zero())
+        self.not_before?.checked_duration_since(now).filter(|rest| !rest.is_zero())
     }
 
     /// Notes a failure at `now`; `jitter` from 0 to 255 spreads the pause over half of its length.
     pub(super) fn failed(&mut self, now: Instant, jitter: u8) {
-        let pause = FIRST
-            .saturating_mul(1 << self.failures.min(10))
-            .min(LONGEST);
+        let pause = FIRST.saturating_mul(1 << self.failures.min(10)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
         self.not_before = Some(now + pause / 2 + (pause / 2) * u32::from(jitter) / 255);
     }

@@ -114,17 +114,8 @@ impl ClientConnection {
     /// The next stream that the client opens, `None` once the connection is closed. Bounded by the streams limit.
     pub async fn accept_stream(&self) -> Option<(RequestReader, ReplyWriter)> {
         let (send, recv) = self.connection.accept_bi().await.ok()?;
-        let reader = RequestReader {
-            recv,
-            buffer: BytesMut::new(),
-        };
-        Some((
-            reader,
-            ReplyWriter {
-                send,
-                buffer: BytesMut::new(),
-            },
-        ))
+        let reader = RequestReader { recv, buffer: BytesMut::new() };
+        Some((reader, ReplyWriter { send, buffer: BytesMut::new() }))
     }
 
     /// Completes when the connection is closed, by whichever side.
@@ -134,8 +125,7 @@ impl ClientConnection {
 
     /// Closes the connection with a code of [`code`] and words for the log of the other side.
     pub fn close(&self, code: u32, reason: &str) {
-        self.connection
-            .close(VarInt::from_u32(code), reason.as_bytes());
+        self.connection.close(VarInt::from_u32(code), reason.as_bytes());
     }
 }
 
@@ -148,24 +138,13 @@ impl Drop for ClientConnection {
 
 impl fmt::Debug for ClientConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientConnection")
-            .field("peer", &self.peer)
-            .finish_non_exhaustive()
+        f.debug_struct("ClientConnection").field("peer", &self.peer).finish_non_exhaustive()
     }
 }
 
-pub(super) fn hand_over(
-    shared: &Shared,
-    connection: Connection,
-    peer: PeerCertificate,
-    permit: OwnedSemaphorePermit,
-) {
+pub(super) fn hand_over(shared: &Shared, connection: Connection, peer: PeerCertificate, permit: OwnedSemaphorePermit) {
     tracing::debug!(remote = %connection.remote_address(), client = %peer.name, "client connected");
-    let client = ClientConnection {
-        peer,
-        connection,
-        _permit: permit,
-    };
+    let client = ClientConnection { peer, connection, _permit: permit };
     if let Some(client) = shared.routes.client(client) {
         client.close(code::NOT_READY, "the node is starting");
     }

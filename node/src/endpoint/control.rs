@@ -22,10 +22,7 @@ pub(super) struct ControlRuntime {
 
 impl ControlRuntime {
     pub(super) fn start() -> Result<Self, EndpointError> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(EndpointError::ControlThread)?;
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(EndpointError::ControlThread)?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = thread::Builder::new()
@@ -36,11 +33,7 @@ impl ControlRuntime {
                 runtime.shutdown_timeout(STOP_MAX);
             })
             .map_err(EndpointError::ControlThread)?;
-        Ok(Self {
-            handle,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        Ok(Self { handle, stop: Some(stop), thread: Some(thread) })
     }
 
     pub(super) fn handle(&self) -> &Handle {

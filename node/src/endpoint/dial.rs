@@ -15,11 +15,7 @@ const DIAL_MAX: Duration = Duration::from_secs(2);
 /// Dials the addresses of `peer` one after the other until its key answers.
 ///
 /// To be called on the runtime of `traffic`, as [`one`] is: a connection's driver stays on the thread that began it.
-pub(super) async fn peer(
-    shared: &Shared,
-    peer: &PeerAddress,
-    traffic: Traffic,
-) -> Result<Connection, DialError> {
+pub(super) async fn peer(shared: &Shared, peer: &PeerAddress, traffic: Traffic) -> Result<Connection, DialError> {
     let mut last = None;
     for address in resolve(&peer.address).await? {
         match one(shared, address, Some(peer.key), traffic).await {
@@ -38,10 +34,8 @@ pub(super) async fn one(
     traffic: Traffic,
 ) -> Result<Connection, DialError> {
     let refused = |refusal| DialError::Refused { address, refusal };
-    let config = shared
-        .tls
-        .client_config(expected, traffic)
-        .map_err(|error| refused(Refusal::Other(error.to_string())))?;
+    let config =
+        shared.tls.client_config(expected, traffic).map_err(|error| refused(Refusal::Other(error.to_string())))?;
     let connecting = shared
         .quic
         .connect_with(config, address, SERVER_NAME)
@@ -49,10 +43,7 @@ pub(super) async fn one(
     match tokio::time::timeout(DIAL_MAX, connecting).await {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => Err(refused(Refusal::of(&error))),
-        Err(_) => Err(DialError::TimedOut {
-            address,
-            waited_ms: DIAL_MAX.as_millis(),
-        }),
+        Err(_) => Err(DialError::TimedOut { address, waited_ms: DIAL_MAX.as_millis() }),
     }
 }
 
@@ -67,8 +58,5 @@ async fn resolve(address: &str) -> Result<Vec<SocketAddr>, DialError> {
 }
 
 fn unresolved(address: &str, reason: &str) -> DialError {
-    DialError::Resolve {
-        address: address.to_owned(),
-        reason: reason.to_owned(),
-    }
+    DialError::Resolve { address: address.to_owned(), reason: reason.to_owned() }
 }

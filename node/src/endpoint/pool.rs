@@ -39,27 +39,17 @@ struct SlotState {
 
 impl SlotState {
     fn live(&self) -> Option<Connection> {
-        self.connection
-            .as_ref()
-            .filter(|connection| connection.close_reason().is_none())
-            .cloned()
+        self.connection.as_ref().filter(|connection| connection.close_reason().is_none()).cloned()
     }
 
     /// Whether an attempt at `address` is allowed now.
     fn may_dial(&mut self, address: &str) -> Result<(), DialError> {
-        if self
-            .failed_at
-            .as_deref()
-            .is_some_and(|failed| failed != address)
-        {
+        if self.failed_at.as_deref().is_some_and(|failed| failed != address) {
             self.backoff.reset();
         }
         match self.backoff.remaining(Instant::now()) {
             None => Ok(()),
-            Some(rest) => Err(DialError::BackingOff {
-                address: address.to_owned(),
-                remaining_ms: rest.as_millis(),
-            }),
+            Some(rest) => Err(DialError::BackingOff { address: address.to_owned(), remaining_ms: rest.as_millis() }),
         }
     }
 
@@ -95,15 +85,9 @@ pub(super) async fn connect(
     run(shared, traffic, attempt).await
 }
 
-pub(super) async fn connect_any(
-    shared: &Arc<Shared>,
-    address: SocketAddr,
-) -> Result<Connection, DialError> {
+pub(super) async fn connect_any(shared: &Arc<Shared>, address: SocketAddr) -> Result<Connection, DialError> {
     if let Some(key) = shared.pool.known_key(address) {
-        let peer = PeerAddress {
-            key,
-            address: address.to_string(),
-        };
+        let peer = PeerAddress { key, address: address.to_string() };
         let connected = connect(shared, &peer, Traffic::Bulk).await;
         if matches!(connected, Err(DialError::Refused { .. })) {
             shared.pool.unlearn(address);
@@ -111,10 +95,7 @@ pub(super) async fn connect_any(
         return connected;
     }
     let owned = shared.clone();
-    run(shared, Traffic::Bulk, async move {
-        dial_stranger(&owned, address).await
-    })
-    .await
+    run(shared, Traffic::Bulk, async move { dial_stranger(&owned, address).await }).await
 }
 
 /// Runs an attempt on the runtime of its traffic, whatever becomes of the caller.
@@ -173,10 +154,7 @@ async fn adopt(shared: &Shared, key: KeyId, connection: Connection) -> Connectio
     let slot = shared.pool.slot(key, Traffic::Bulk);
     let mut state = slot.lock().await;
     if let Some(existing) = state.live() {
-        connection.close(
-            VarInt::from_u32(code::SHUTDOWN),
-            b"there is a connection already",
-        );
+        connection.close(VarInt::from_u32(code::SHUTDOWN), b"there is a connection already");
         return existing;
     }
     state.connection = Some(connection.clone());
@@ -191,10 +169,7 @@ impl Pool {
     }
 
     fn stranger(&self, address: SocketAddr) -> Arc<Slot> {
-        let mut strangers = self
-            .strangers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
         if strangers.len() >= KNOWN_ADDRESSES_MAX {
             strangers.clear();
         }
@@ -202,18 +177,11 @@ impl Pool {
     }
 
     fn known_key(&self, address: SocketAddr) -> Option<KeyId> {
-        self.known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&address)
-            .copied()
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&address).copied()
     }
 
     fn learn(&self, address: SocketAddr, key: KeyId) {
-        self.strangers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&address);
+        self.strangers.lock().unwrap_or_else(PoisonError::into_inner).remove(&address);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= KNOWN_ADDRESSES_MAX {
             known.clear();
@@ -222,17 +190,11 @@ impl Pool {
     }
 
     fn unlearn(&self, address: SocketAddr) {
-        self.known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&address);
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&address);
     }
 
     fn remove(&self, key: KeyId) -> Vec<Arc<Slot>> {
-        self.known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|_, known| *known != key);
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, known| *known != key);
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let gone = [Traffic::Control, Traffic::Bulk].map(|traffic| slots.remove(&(key, traffic)));
         gone.into_iter().flatten().collect()

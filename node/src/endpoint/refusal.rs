@@ -48,9 +48,7 @@ impl Refusal {
     /// Classifies how a handshake ended.
     pub fn of(error: &ConnectionError) -> Self {
         match error {
-            ConnectionError::TransportError(error) => {
-                Self::of_tls(u64::from(error.code), &error.reason)
-            }
+            ConnectionError::TransportError(error) => Self::of_tls(u64::from(error.code), &error.reason),
             ConnectionError::ConnectionClosed(close) => {
                 let reason = String::from_utf8_lossy(&close.reason);
                 Self::of_tls(u64::from(close.error_code), &reason)
@@ -98,25 +96,15 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ForeignCa => f.write_str("the certificate is not of this cluster's CA"),
-            Self::Expired => {
-                f.write_str("the certificate is not valid at this time (check it and the clock)")
-            }
+            Self::Expired => f.write_str("the certificate is not valid at this time (check it and the clock)"),
             Self::NoCertificate => f.write_str("no certificate was shown; both sides need one"),
             Self::BadCertificate(why) => write!(f, "the certificate was refused: {why}"),
-            Self::WrongAlpn => {
-                f.write_str("the protocol (ALPN) is neither quorla-node/1 nor quorla-client/1")
-            }
+            Self::WrongAlpn => f.write_str("the protocol (ALPN) is neither quorla-node/1 nor quorla-client/1"),
             Self::WrongRole { role } => {
-                let plane = if *role == Role::Node {
-                    "client"
-                } else {
-                    "node"
-                };
+                let plane = if *role == Role::Node { "client" } else { "node" };
                 write!(f, "a {role} certificate may not open the {plane} plane")
             }
-            Self::WrongCluster => {
-                f.write_str("the certificate is of another cluster or carries no role")
-            }
+            Self::WrongCluster => f.write_str("the certificate is of another cluster or carries no role"),
             Self::TooMany => f.write_str("too many connections"),
             Self::Unavailable => f.write_str("the node is starting or shutting down"),
             Self::TimedOut => f.write_str("no answer in time"),
@@ -154,11 +142,7 @@ impl RefusalLog {
             Some(current) if now < current.began + Duration::from_secs(1) => current,
             last => {
                 let suppressed = last.map_or(0, |last| last.suppressed);
-                Window {
-                    began: now,
-                    lines: 0,
-                    suppressed,
-                }
+                Window { began: now, lines: 0, suppressed }
             }
         };
         let current = window.insert(current);
@@ -193,12 +177,9 @@ mod tests {
 
     #[test]
     fn tls_alerts_become_clear_reasons() {
-        for (alert, expected) in [
-            (48, Refusal::ForeignCa),
-            (45, Refusal::Expired),
-            (116, Refusal::NoCertificate),
-            (120, Refusal::WrongAlpn),
-        ] {
+        for (alert, expected) in
+            [(48, Refusal::ForeignCa), (45, Refusal::Expired), (116, Refusal::NoCertificate), (120, Refusal::WrongAlpn)]
+        {
             assert_eq!(Refusal::of_tls(CRYPTO_ERROR + alert, "?"), expected);
         }
     }

@@ -17,9 +17,7 @@ pub(super) struct ResetKey {
 
 impl ResetKey {
     pub(super) fn of(key: &PrivateKeyDer<'_>) -> Self {
-        Self {
-            secret: derive(key, b"quorla stateless reset 1"),
-        }
+        Self { secret: derive(key, b"quorla stateless reset 1") }
     }
 }
 
@@ -45,11 +43,7 @@ impl ConnectionIdGenerator for ConnectionIds {
 }
 
 fn derive(key: &PrivateKeyDer<'_>, purpose: &[u8]) -> [u8; 32] {
-    Sha256::new()
-        .chain_update(purpose)
-        .chain_update(key.secret_der())
-        .finalize()
-        .into()
+    Sha256::new().chain_update(purpose).chain_update(key.secret_der()).finalize().into()
 }
 
 const BLOCK_BYTES: usize = 64;
@@ -58,14 +52,8 @@ const TAG_BYTES: usize = 32;
 /// HMAC-SHA-256 (RFC 2104).
 impl HmacKey for ResetKey {
     fn sign(&self, message: &[u8], signature_out: &mut [u8]) {
-        let inner = Sha256::new()
-            .chain_update(self.padded(0x36))
-            .chain_update(message)
-            .finalize();
-        let tag = Sha256::new()
-            .chain_update(self.padded(0x5c))
-            .chain_update(inner)
-            .finalize();
+        let inner = Sha256::new().chain_update(self.padded(0x36)).chain_update(message).finalize();
+        let tag = Sha256::new().chain_update(self.padded(0x5c)).chain_update(inner).finalize();
         signature_out.copy_from_slice(&tag);
     }
 
@@ -77,25 +65,15 @@ impl HmacKey for ResetKey {
         let mut expected = [0; TAG_BYTES];
         self.sign(message, &mut expected);
         let same_length = signature.len() == TAG_BYTES;
-        let difference = expected
-            .iter()
-            .zip(signature)
-            .fold(0, |all, (left, right)| all | (left ^ right));
-        if same_length && difference == 0 {
-            Ok(())
-        } else {
-            Err(CryptoError)
-        }
+        let difference = expected.iter().zip(signature).fold(0, |all, (left, right)| all | (left ^ right));
+        if same_length && difference == 0 { Ok(()) } else { Err(CryptoError) }
     }
 }
 
 impl ResetKey {
     fn padded(&self, pad: u8) -> [u8; BLOCK_BYTES] {
         let mut block = [pad; BLOCK_BYTES];
-        block
-            .iter_mut()
-            .zip(self.secret)
-            .for_each(|(byte, secret)| *byte ^= secret);
+        block.iter_mut().zip(self.secret).for_each(|(byte, secret)| *byte ^= secret);
         block
     }
 }
@@ -119,8 +97,7 @@ mod tests {
 
     /// `hmac.new(b"\x0b" * 32, b"Hi There", "sha256")` of Python's standard library.
     const HMAC_OF_HI_THERE: [u8; 32] = [
-        0x19, 0x8a, 0x60, 0x7e, 0xb4, 0x4b, 0xfb, 0xc6, 0x99, 0x03, 0xa0, 0xf1, 0xcf, 0x2b, 0xbd,
-        0xc5, 0xba, 0x0a, 0xa3, 0xf3, 0xd9, 0xae, 0x3c, 0x1c, 0x7a, 0x3b, 0x16, 0x96, 0xa0, 0xb6,
-        0x8c, 0xf7,
+        0x19, 0x8a, 0x60, 0x7e, 0xb4, 0x4b, 0xfb, 0xc6, 0x99, 0x03, 0xa0, 0xf1, 0xcf, 0x2b, 0xbd, 0xc5, 0xba, 0x0a,
+        0xa3, 0xf3, 0xd9, 0xae, 0x3c, 0x1c, 0x7a, 0x3b, 0x16, 0x96, 0xa0, 0xb6, 0x8c, 0xf7,
     ];
 }

@@ -95,11 +95,7 @@ impl Routes {
 
     /// Hands over a framed stream; gives it back when nobody takes it yet, as do the other two.
     pub(super) fn framed(&self, stream: NodeStream) -> Option<NodeStream> {
-        let taker = if stream.channel.is_consensus() {
-            &self.consensus
-        } else {
-            &self.actors
-        };
+        let taker = if stream.channel.is_consensus() { &self.consensus } else { &self.actors };
         give(taker, stream)
     }
 

@@ -55,12 +55,7 @@ pub(super) async fn node(
     tracing::debug!(%remote, peer = %peer.name, reason = %ended, "node disconnected");
 }
 
-async fn bidirectional(
-    shared: Arc<Shared>,
-    from: Arc<PeerCertificate>,
-    mut send: SendStream,
-    mut recv: RecvStream,
-) {
+async fn bidirectional(shared: Arc<Shared>, from: Arc<PeerCertificate>, mut send: SendStream, mut recv: RecvStream) {
     let header = match read_header(&mut recv).await {
         Ok(header) => header,
         Err(reason) => {
@@ -81,21 +76,13 @@ async fn bidirectional(
     };
     let duplex = duplex(send, recv, channel);
     // Dropping the duplex of a stream that nobody takes resets it: the peer tries again.
-    drop(shared.routes.framed(NodeStream {
-        from,
-        group,
-        channel,
-        duplex,
-    }));
+    drop(shared.routes.framed(NodeStream { from, group, channel, duplex }));
 }
 
 async fn unidirectional(shared: Arc<Shared>, connection: Connection, mut recv: RecvStream) {
     let malformed = VarInt::from_u32(code::MALFORMED);
     match read_header(&mut recv).await {
-        Ok(StreamHeader {
-            channel: GOSSIP_CHANNEL,
-            ..
-        }) => {}
+        Ok(StreamHeader { channel: GOSSIP_CHANNEL, .. }) => {}
         _ => {
             // Already closed streams need no stop.
             let _ = recv.stop(malformed);
@@ -104,10 +91,7 @@ async fn unidirectional(shared: Arc<Shared>, connection: Connection, mut recv: R
     }
     if let Ok(bytes) = recv.read_to_end(GOSSIP_BYTES_MAX).await {
         let from = connection.remote_address();
-        shared.routes.gossip(GossipMessage {
-            from,
-            bytes: Bytes::from(bytes),
-        });
+        shared.routes.gossip(GossipMessage { from, bytes: Bytes::from(bytes) });
     }
 }
 

@@ -18,11 +18,7 @@ pub(super) fn bind(address: SocketAddr) -> Result<UdpSocket, EndpointError> {
 }
 
 fn open(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::DGRAM,
-        Some(Protocol::UDP),
-    )?;
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
     }
@@ -33,12 +29,8 @@ fn open(address: SocketAddr) -> io::Result<UdpSocket> {
 
 /// Small buffers cost speed, not correctness: a failure here is worth a warning and no more.
 fn grow_buffers(socket: &Socket) {
-    let receive = socket
-        .set_recv_buffer_size(BUFFER_BYTES)
-        .and_then(|()| socket.recv_buffer_size());
-    let send = socket
-        .set_send_buffer_size(BUFFER_BYTES)
-        .and_then(|()| socket.send_buffer_size());
+    let receive = socket.set_recv_buffer_size(BUFFER_BYTES).and_then(|()| socket.recv_buffer_size());
+    let send = socket.set_send_buffer_size(BUFFER_BYTES).and_then(|()| socket.send_buffer_size());
     for (granted, sysctl) in [(receive, "net.core.rmem_max"), (send, "net.core.wmem_max")] {
         let granted_bytes = granted.unwrap_or(0);
         if granted_bytes < BUFFER_BYTES {

@@ -64,24 +64,17 @@ impl Tls {
             roots.add(ca)?;
         }
         let roots = Arc::new(roots);
-        let verifier =
-            WebPkiServerVerifier::builder_with_provider(roots.clone(), provider.clone()).build()?;
+        let verifier = WebPkiServerVerifier::builder_with_provider(roots.clone(), provider.clone()).build()?;
         let mut tls = rustls::ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&rustls::version::TLS13])?
-            .with_client_cert_verifier(
-                WebPkiClientVerifier::builder_with_provider(roots, provider.clone()).build()?,
-            )
+            .with_client_cert_verifier(WebPkiClientVerifier::builder_with_provider(roots, provider.clone()).build()?)
             .with_single_cert(credentials.chain.clone(), credentials.key.clone_key())?;
         tls.alpn_protocols = vec![NODE_ALPN.to_vec(), CLIENT_ALPN.to_vec()];
         // No resumption: every handshake verifies the certificate anew, so that a removed key stays out.
         tls.send_tls13_tickets = 0;
-        let mut server =
-            quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
+        let mut server = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
         let idle = IdleTimeout::try_from(settings.idle_timeout)?;
-        server.transport_config(Arc::new(accepted_transport(
-            idle,
-            settings.client_streams_max,
-        )));
+        server.transport_config(Arc::new(accepted_transport(idle, settings.client_streams_max)));
         Ok(Self {
             provider,
             verifier,
@@ -109,11 +102,7 @@ impl Tls {
         expected: Option<KeyId>,
         traffic: Traffic,
     ) -> Result<quinn::ClientConfig, EndpointError> {
-        let verifier = NodeVerifier {
-            chain: self.verifier.clone(),
-            cluster: self.cluster,
-            expected,
-        };
+        let verifier = NodeVerifier { chain: self.verifier.clone(), cluster: self.cluster, expected };
         let mut tls = rustls::ClientConfig::builder_with_provider(self.provider.clone())
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .dangerous()
@@ -130,11 +119,7 @@ impl Tls {
 
 /// On which thread a connection that begins with this id is to run.
 pub(super) fn traffic_of(first_id: &ConnectionId) -> Traffic {
-    if first_id.starts_with(&CONTROL_MARK) {
-        Traffic::Control
-    } else {
-        Traffic::Bulk
-    }
+    if first_id.starts_with(&CONTROL_MARK) { Traffic::Control } else { Traffic::Bulk }
 }
 
 fn first_connection_id(traffic: Traffic) -> ConnectionId {
@@ -165,11 +150,7 @@ fn dialled_transport(idle: IdleTimeout, idle_timeout: Duration) -> quinn::Transp
     let mut transport = quinn::TransportConfig::default();
     transport
         .max_idle_timeout(Some(idle))
-        .keep_alive_interval(Some(
-            (idle_timeout / 3)
-                .clamp(KEEP_ALIVE_MIN, KEEP_ALIVE_MAX)
-                .min(idle_timeout / 2),
-        ))
+        .keep_alive_interval(Some((idle_timeout / 3).clamp(KEEP_ALIVE_MIN, KEEP_ALIVE_MAX).min(idle_timeout / 2)))
         .initial_rtt(INITIAL_RTT)
         .max_concurrent_bidi_streams(VarInt::from_u32(0))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
@@ -209,9 +190,7 @@ struct NodeVerifier {
 
 impl fmt::Debug for NodeVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NodeVerifier")
-            .field("expected", &self.expected)
-            .finish_non_exhaustive()
+        f.debug_struct("NodeVerifier").field("expected", &self.expected).finish_non_exhaustive()
     }
 }
 
@@ -225,10 +204,7 @@ impl NodeVerifier {
             return Err(WrongPeer::OtherCluster);
         }
         match self.expected {
-            Some(expected) if expected != peer.key => Err(WrongPeer::OtherKey {
-                found: peer.key,
-                expected,
-            }),
+            Some(expected) if expected != peer.key => Err(WrongPeer::OtherKey { found: peer.key, expected }),
             _ => Ok(()),
         }
     }
@@ -244,12 +220,9 @@ impl ServerCertVerifier for NodeVerifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let name = ServerName::try_from(SERVER_NAME).expect("the constant is a DNS name");
-        let verified =
-            self.chain
-                .verify_server_cert(end_entity, intermediates, &name, ocsp_response, now)?;
-        self.check(end_entity).map_err(|wrong| {
-            rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(wrong))))
-        })?;
+        let verified = self.chain.verify_server_cert(end_entity, intermediates, &name, ocsp_response, now)?;
+        self.check(end_entity)
+            .map_err(|wrong| rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(wrong)))))?;
         Ok(verified)
     }
 
@@ -259,8 +232,7 @@ impl ServerCertVerifier for NodeVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.chain
-            .verify_tls12_signature(message, certificate, signature)
+        self.chain.verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -269,8 +241,7 @@ impl ServerCertVerifier for NodeVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.chain
-            .verify_tls13_signature(message, certificate, signature)
+        self.chain.verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

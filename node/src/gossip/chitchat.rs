@@ -5,9 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chitchat::{
-    ChitchatConfig, ChitchatHandle, ChitchatId, FailureDetectorConfig, NodeState, spawn_chitchat,
-};
+use chitchat::{ChitchatConfig, ChitchatHandle, ChitchatId, FailureDetectorConfig, NodeState, spawn_chitchat};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::{Mutex, watch};
@@ -47,20 +45,12 @@ impl ChitchatGossip {
         let (publish, members) = watch::channel(Members::new(vec![settings.own.clone()]));
         let handle = spawn_chitchat(configuration(settings, address), pairs, &wire)
             .await
-            .map_err(|error| GossipError::Start {
-                reason: error.to_string(),
-            })?;
+            .map_err(|error| GossipError::Start { reason: error.to_string() })?;
         let state = handle.chitchat();
         let live = state.lock().await.live_nodes_watcher();
         let stopping = CancellationToken::new();
         tasks.spawn(follow(live, publish, stopping.clone()));
-        Ok(Self {
-            handle: Mutex::new(Some(handle)),
-            state,
-            members,
-            stopping,
-            tasks,
-        })
+        Ok(Self { handle: Mutex::new(Some(handle)), state, members, stopping, tasks })
     }
 
     async fn stop_now(&self) {
@@ -86,14 +76,7 @@ impl Gossip for ChitchatGossip {
     }
 
     fn publish_load(&self, load: Load) -> BoxFuture<'_, ()> {
-        async move {
-            self.state
-                .lock()
-                .await
-                .self_node_state()
-                .set(LOAD, load.write())
-        }
-        .boxed()
+        async move { self.state.lock().await.self_node_state().set(LOAD, load.write()) }.boxed()
     }
 
     fn stop(&self) -> BoxFuture<'_, ()> {
@@ -153,34 +136,20 @@ async fn follow(
 fn members_of(live: &BTreeMap<ChitchatId, NodeState>) -> Vec<Member> {
     let mut latest: BTreeMap<&str, (u64, &NodeState)> = BTreeMap::new();
     for (id, state) in live {
-        let newest = latest
-            .entry(&id.node_id)
-            .or_insert((id.generation_id, state));
+        let newest = latest.entry(&id.node_id).or_insert((id.generation_id, state));
         if newest.0 < id.generation_id {
             *newest = (id.generation_id, state);
         }
     }
-    latest
-        .iter()
-        .filter_map(|(id, (_, state))| Member::read(id, state.key_values()))
-        .collect()
+    latest.iter().filter_map(|(id, (_, state))| Member::read(id, state.key_values())).collect()
 }
 
 async fn resolve(address: &str) -> Result<SocketAddr, GossipError> {
-    let refused = |reason| GossipError::Advertise {
-        address: address.to_owned(),
-        reason,
-    };
-    let mut found = tokio::net::lookup_host(address)
-        .await
-        .map_err(|error| refused(error.to_string()))?;
-    let first = found
-        .next()
-        .ok_or_else(|| refused("no address".to_owned()))?;
+    let refused = |reason| GossipError::Advertise { address: address.to_owned(), reason };
+    let mut found = tokio::net::lookup_host(address).await.map_err(|error| refused(error.to_string()))?;
+    let first = found.next().ok_or_else(|| refused("no address".to_owned()))?;
     if first.ip().is_unspecified() || first.port() == 0 {
-        return Err(refused(
-            "others can't dial it; set node.advertise".to_owned(),
-        ));
+        return Err(refused("others can't dial it; set node.advertise".to_owned()));
     }
     Ok(first)
 }

@@ -50,10 +50,7 @@ impl Load {
 
     fn read(text: &str) -> Option<Self> {
         let (used, slots) = text.split_once('/')?;
-        Some(Self {
-            slots: slots.parse().ok()?,
-            slots_used: used.parse().ok()?,
-        })
+        Some(Self { slots: slots.parse().ok()?, slots_used: used.parse().ok()? })
     }
 }
 
@@ -65,21 +62,13 @@ impl Member {
             (VERSION, self.version.clone()),
             (LOAD, self.load.write()),
         ];
-        let fixed = fixed
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value));
-        let labels = self
-            .labels
-            .iter()
-            .map(|(key, value)| (format!("{LABEL_PREFIX}{key}"), value.clone()));
+        let fixed = fixed.into_iter().map(|(key, value)| (key.to_owned(), value));
+        let labels = self.labels.iter().map(|(key, value)| (format!("{LABEL_PREFIX}{key}"), value.clone()));
         fixed.chain(labels).collect()
     }
 
     /// The member with this id and these pairs; `None` when the id is no key.
-    pub(super) fn read<'a>(
-        id: &str,
-        pairs: impl Iterator<Item = (&'a str, &'a str)>,
-    ) -> Option<Self> {
+    pub(super) fn read<'a>(id: &str, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<Self> {
         let mut member = Self {
             key: KeyId::parse(id)?,
             name: String::new(),
@@ -119,23 +108,15 @@ mod tests {
             address: "10.0.0.1:7710".to_owned(),
             version: "0.1.0".to_owned(),
             labels: BTreeMap::from([("zone".to_owned(), "a".to_owned())]),
-            load: Load {
-                slots: 8,
-                slots_used: 3,
-            },
+            load: Load { slots: 8, slots_used: 3 },
         }
     }
 
     #[test]
     fn member_reads_back_what_it_publishes() {
         let pairs = member().pairs();
-        let pairs = pairs
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str()));
-        assert_eq!(
-            Member::read(&member().key.to_string(), pairs),
-            Some(member())
-        );
+        let pairs = pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        assert_eq!(Member::read(&member().key.to_string(), pairs), Some(member()));
     }
 
     #[test]

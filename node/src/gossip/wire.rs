@@ -31,22 +31,14 @@ impl QuicWire {
     pub(super) fn new(endpoint: Endpoint, tasks: TaskTracker) -> Self {
         let (queue, incoming) = mpsc::channel(QUEUED_MAX);
         endpoint.routes().to_gossip(queue);
-        Self {
-            endpoint,
-            incoming: Mutex::new(Some(incoming)),
-            tasks,
-        }
+        Self { endpoint, incoming: Mutex::new(Some(incoming)), tasks }
     }
 }
 
 #[async_trait]
 impl Transport for QuicWire {
     async fn open(&self, listen: SocketAddr) -> anyhow::Result<Box<dyn Socket>> {
-        let incoming = self
-            .incoming
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let incoming = self.incoming.lock().unwrap_or_else(PoisonError::into_inner).take();
         let incoming = incoming.ok_or_else(|| anyhow::anyhow!("{listen} is open already"))?;
         Ok(Box::new(QuicSocket {
             endpoint: self.endpoint.clone(),
@@ -96,10 +88,7 @@ impl Socket for QuicSocket {
 async fn deliver(endpoint: &Endpoint, to: SocketAddr, message: &[u8]) -> anyhow::Result<()> {
     let connection = endpoint.connect_any(to).await?;
     let mut stream = connection.open_uni().await?;
-    let header = StreamHeader {
-        group: 0,
-        channel: GOSSIP_CHANNEL,
-    };
+    let header = StreamHeader { group: 0, channel: GOSSIP_CHANNEL };
     stream.write_all(&header.encode()).await?;
     stream.write_all(message).await?;
     stream.finish()?;

@@ -15,11 +15,7 @@ use super::error_reply;
 pub(super) const REQUEST_MAX: Duration = Duration::from_secs(30);
 
 /// Applies the bounds to one request.
-pub(super) async fn bounded(
-    State(body_bytes_max): State<u64>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn bounded(State(body_bytes_max): State<u64>, request: Request, next: Next) -> Response {
     if announced_bytes(&request).is_some_and(|bytes| bytes > body_bytes_max) {
         let message = format!("the body may have at most {body_bytes_max} bytes");
         return error_reply(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", &message);
@@ -35,13 +31,7 @@ pub(super) async fn bounded(
 }
 
 fn announced_bytes(request: &Request) -> Option<u64> {
-    request
-        .headers()
-        .get(header::CONTENT_LENGTH)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()
+    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// The same body, failing once it has more bytes than allowed: not every body announces its length.

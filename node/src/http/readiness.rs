@@ -30,10 +30,7 @@ pub struct Gate {
 impl Readiness {
     /// Registers a part of the node that must work; it counts as starting until it says otherwise.
     pub fn require(&self, component: &'static str) -> Gate {
-        let gate = Gate {
-            component,
-            readiness: self.clone(),
-        };
+        let gate = Gate { component, readiness: self.clone() };
         gate.close("starting");
         gate
     }
@@ -42,17 +39,10 @@ impl Readiness {
     pub fn reasons(&self) -> Vec<Reason> {
         let gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
         if gates.is_empty() {
-            return vec![Reason {
-                component: "node",
-                text: "starting".to_owned(),
-            }];
+            return vec![Reason { component: "node", text: "starting".to_owned() }];
         }
-        let closed = gates
-            .iter()
-            .filter_map(|(component, text)| Some((*component, text.clone()?)));
-        closed
-            .map(|(component, text)| Reason { component, text })
-            .collect()
+        let closed = gates.iter().filter_map(|(component, text)| Some((*component, text.clone()?)));
+        closed.map(|(component, text)| Reason { component, text }).collect()
     }
 }
 
@@ -68,11 +58,7 @@ impl Gate {
     }
 
     fn set(&self, reason: Option<String>) {
-        let mut gates = self
-            .readiness
-            .gates
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut gates = self.readiness.gates.lock().unwrap_or_else(PoisonError::into_inner);
         let before = gates.insert(self.component, reason.clone());
         if before.as_ref() != Some(&reason) {
             tracing::info!(component = self.component, reason, "readiness changed");
@@ -91,10 +77,7 @@ mod tests {
         let (log, state) = (readiness.require("log"), readiness.require("state"));
         log.open();
         state.close("replaying");
-        let expected = Reason {
-            component: "state",
-            text: "replaying".to_owned(),
-        };
+        let expected = Reason { component: "state", text: "replaying".to_owned() };
         assert_eq!(readiness.reasons(), [expected]);
         state.open();
         assert!(readiness.reasons().is_empty());

@@ -67,20 +67,13 @@ impl HttpServer {
         if !settings.bind.ip().is_loopback() {
             return Err(HttpError::NotLoopback(settings.bind));
         }
-        let bind = |source| HttpError::Bind {
-            address: settings.bind,
-            source,
-        };
+        let bind = |source| HttpError::Bind { address: settings.bind, source };
         let listener = TcpListener::bind(settings.bind).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let routes = routes.layer(from_fn_with_state(settings.body_bytes_max, bounded));
         let (stopping, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(accept(listener, routes, stopping.clone(), tasks.clone()));
-        Ok(Self {
-            address,
-            stopping,
-            tasks,
-        })
+        Ok(Self { address, stopping, tasks })
     }
 
     /// The bound address.
@@ -92,21 +85,13 @@ impl HttpServer {
     pub async fn stop(&self) {
         self.stopping.cancel();
         self.tasks.close();
-        if tokio::time::timeout(STOP_MAX, self.tasks.wait())
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(STOP_MAX, self.tasks.wait()).await.is_err() {
             tracing::warn!("http stopped with requests in progress");
         }
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    routes: Router,
-    stopping: CancellationToken,
-    tasks: TaskTracker,
-) {
+async fn accept(listener: TcpListener, routes: Router, stopping: CancellationToken, tasks: TaskTracker) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let next = async {
@@ -130,20 +115,14 @@ async fn accept(
     }
 }
 
-async fn serve(
-    stream: TcpStream,
-    routes: Router,
-    stopping: CancellationToken,
-    _place: OwnedSemaphorePermit,
-) {
+async fn serve(stream: TcpStream, routes: Router, stopping: CancellationToken, _place: OwnedSemaphorePermit) {
     let mut bounds = http1::Builder::new();
     bounds
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_WITHIN)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEADER_BYTES_MAX);
-    let connection =
-        bounds.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+    let connection = bounds.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

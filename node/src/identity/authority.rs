@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use rcgen::string::Ia5String;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PublicKeyData, SanType, SerialNumber,
 };
 
 use quorla_client::SERVER_NAME;
@@ -50,18 +50,9 @@ impl Authority {
     }
 
     /// Takes up the CA again whose key and certificate were kept (both PEM).
-    pub fn load(
-        cluster: ClusterId,
-        certificate_pem: String,
-        key_pem: &str,
-    ) -> Result<Self, IdentityError> {
+    pub fn load(cluster: ClusterId, certificate_pem: String, key_pem: &str) -> Result<Self, IdentityError> {
         let key = KeyPair::from_pem(key_pem)?;
-        Ok(Self::assemble(
-            cluster,
-            authority_params(cluster, 0),
-            key,
-            certificate_pem,
-        ))
+        Ok(Self::assemble(cluster, authority_params(cluster, 0), key, certificate_pem))
     }
 
     /// Issues a certificate for a new key, with `role` and `name` in it, valid from `now_ms` for 90 days.
@@ -86,19 +77,9 @@ impl Authority {
         &self.key_pem
     }
 
-    fn assemble(
-        cluster: ClusterId,
-        params: CertificateParams,
-        key: KeyPair,
-        certificate_pem: String,
-    ) -> Self {
+    fn assemble(cluster: ClusterId, params: CertificateParams, key: KeyPair, certificate_pem: String) -> Self {
         let key_pem = key.serialize_pem();
-        Self {
-            cluster,
-            issuer: Issuer::new(params, key),
-            certificate_pem,
-            key_pem,
-        }
+        Self { cluster, issuer: Issuer::new(params, key), certificate_pem, key_pem }
     }
 }
 
@@ -111,12 +92,7 @@ fn authority_params(cluster: ClusterId, now_ms: u64) -> CertificateParams {
     params
 }
 
-fn leaf_params(
-    cluster: ClusterId,
-    role: Role,
-    name: &str,
-    now_ms: u64,
-) -> Result<CertificateParams, IdentityError> {
+fn leaf_params(cluster: ClusterId, role: Role, name: &str, now_ms: u64) -> Result<CertificateParams, IdentityError> {
     let uri = Ia5String::try_from(role_uri(cluster, role, name)?)?;
     let mut params = CertificateParams::default();
     params.distinguished_name = subject(role.as_str(), name);
@@ -124,12 +100,8 @@ fn leaf_params(
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     if role == Role::Node {
         // TLS libraries insist on a DNS name: every node's certificate, and no client's, has this one.
-        params
-            .subject_alt_names
-            .push(SanType::DnsName(Ia5String::try_from(SERVER_NAME)?));
-        params
-            .extended_key_usages
-            .push(ExtendedKeyUsagePurpose::ServerAuth);
+        params.subject_alt_names.push(SanType::DnsName(Ia5String::try_from(SERVER_NAME)?));
+        params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
     }
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.serial_number = Some(SerialNumber::from_slice(&positive_serial()));
@@ -141,9 +113,7 @@ fn leaf_params(
 fn role_uri(cluster: ClusterId, role: Role, name: &str) -> Result<String, IdentityError> {
     let usable = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(usable) {
-        return Err(IdentityError::UnusableName {
-            name: name.to_owned(),
-        });
+        return Err(IdentityError::UnusableName { name: name.to_owned() });
     }
     Ok(format!("quorla://{cluster}/{role}/{name}"))
 }

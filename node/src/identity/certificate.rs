@@ -25,8 +25,7 @@ pub struct PeerCertificate {
 impl PeerCertificate {
     /// Parses one certificate in DER form.
     pub fn parse(der: &[u8]) -> Result<Self, IdentityError> {
-        let (rest, certificate) =
-            X509Certificate::from_der(der).map_err(|_| IdentityError::MalformedCertificate)?;
+        let (rest, certificate) = X509Certificate::from_der(der).map_err(|_| IdentityError::MalformedCertificate)?;
         if !rest.is_empty() {
             return Err(IdentityError::MalformedCertificate);
         }
@@ -46,14 +45,10 @@ fn role_of(certificate: &X509Certificate<'_>) -> Result<(ClusterId, Role, String
         .subject_alternative_name()
         .map_err(|_| IdentityError::MalformedCertificate)?
         .ok_or(IdentityError::NoRole)?;
-    let mut uris = names
-        .value
-        .general_names
-        .iter()
-        .filter_map(|name| match name {
-            GeneralName::URI(uri) => Some(*uri),
-            _ => None,
-        });
+    let mut uris = names.value.general_names.iter().filter_map(|name| match name {
+        GeneralName::URI(uri) => Some(*uri),
+        _ => None,
+    });
     match (uris.next(), uris.next()) {
         (Some(uri), None) => parse_role_uri(uri).ok_or(IdentityError::NoRole),
         _ => Err(IdentityError::NoRole),
@@ -65,10 +60,7 @@ fn parse_role_uri(uri: &str) -> Option<(ClusterId, Role, String)> {
     let cluster = ClusterId::parse(parts.next()?)?;
     let role = Role::parse(parts.next()?)?;
     let name = parts.next().filter(|name| !name.is_empty())?;
-    parts
-        .next()
-        .is_none()
-        .then(|| (cluster, role, name.to_owned()))
+    parts.next().is_none().then(|| (cluster, role, name.to_owned()))
 }
 
 #[cfg(test)]
@@ -109,10 +101,7 @@ mod tests {
     fn certificate_without_a_role_is_refused() {
         let authority = Authority::generate(ClusterId(42), NOW_MS).unwrap();
         let ca = CertificateDer::from_pem_slice(authority.certificate_pem().as_bytes()).unwrap();
-        assert!(matches!(
-            PeerCertificate::parse(&ca),
-            Err(IdentityError::NoRole)
-        ));
+        assert!(matches!(PeerCertificate::parse(&ca), Err(IdentityError::NoRole)));
     }
 
     #[test]
@@ -127,10 +116,7 @@ mod tests {
     fn names_that_would_forge_a_role_are_refused() {
         let authority = Authority::generate(ClusterId(42), NOW_MS).unwrap();
         for name in ["", "a/b", "../node/n1", "a b", "ä", &"x".repeat(64)] {
-            assert!(
-                authority.issue(Role::Client, name, NOW_MS).is_err(),
-                "{name}"
-            );
+            assert!(authority.issue(Role::Client, name, NOW_MS).is_err(), "{name}");
         }
     }
 

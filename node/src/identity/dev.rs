@@ -48,22 +48,12 @@ pub fn write_dev_cluster(
     Ok(DevCluster {
         cluster,
         ca_pem: authority.certificate_pem().to_owned(),
-        nodes: nodes
-            .iter()
-            .map(|name| member(Role::Node, name))
-            .collect::<Result<_, _>>()?,
-        clients: clients
-            .iter()
-            .map(|name| member(Role::Client, name))
-            .collect::<Result<_, _>>()?,
+        nodes: nodes.iter().map(|name| member(Role::Node, name)).collect::<Result<_, _>>()?,
+        clients: clients.iter().map(|name| member(Role::Client, name)).collect::<Result<_, _>>()?,
     })
 }
 
-fn write_authority(
-    directory: &Path,
-    cluster: ClusterId,
-    authority: &Authority,
-) -> Result<(), IdentityError> {
+fn write_authority(directory: &Path, cluster: ClusterId, authority: &Authority) -> Result<(), IdentityError> {
     private_directory(directory)?;
     write_private(&directory.join("ca.key"), authority.key_pem())?;
     write_private(&directory.join("ca.crt"), authority.certificate_pem())?;
@@ -83,12 +73,7 @@ fn write_member(
     private_directory(&keys)?;
     let files = KeyFiles::within(&keys, role.as_str());
     files.write(&issued, authority.certificate_pem())?;
-    Ok(DevMember {
-        name: name.to_owned(),
-        directory,
-        files,
-        key: issued.key,
-    })
+    Ok(DevMember { name: name.to_owned(), directory, files, key: issued.key })
 }
 
 #[cfg(test)]
@@ -114,10 +99,7 @@ mod tests {
     fn identities_load_again_with_their_roles() {
         let root = tempfile::tempdir().unwrap();
         let cluster = cluster(root.path());
-        for (member, role) in [
-            (&cluster.nodes[1], Role::Node),
-            (&cluster.clients[0], Role::Client),
-        ] {
+        for (member, role) in [(&cluster.nodes[1], Role::Node), (&cluster.clients[0], Role::Client)] {
             let loaded = Credentials::load(&member.files).unwrap();
             assert_eq!((loaded.own.key, loaded.own.role), (member.key, role));
             assert_eq!(loaded.own.cluster, cluster.cluster);
@@ -139,10 +121,7 @@ mod tests {
         let member = &cluster(root.path()).nodes[0];
         fs::set_permissions(&member.files.key, fs::Permissions::from_mode(0o640)).unwrap();
         let refused = Credentials::load(&member.files);
-        assert!(matches!(
-            refused,
-            Err(IdentityError::KeyIsReadableByOthers { mode: 0o640, .. })
-        ));
+        assert!(matches!(refused, Err(IdentityError::KeyIsReadableByOthers { mode: 0o640, .. })));
     }
 
     #[test]
@@ -151,10 +130,7 @@ mod tests {
         let cluster = cluster(root.path());
         let mut files = cluster.nodes[0].files.clone();
         files.certificate = cluster.nodes[1].files.certificate.clone();
-        assert!(matches!(
-            Credentials::load(&files),
-            Err(IdentityError::KeyMismatch { .. })
-        ));
+        assert!(matches!(Credentials::load(&files), Err(IdentityError::KeyMismatch { .. })));
     }
 
     #[test]

@@ -51,9 +51,7 @@ pub enum IdentityError {
     #[error("the certificate is malformed")]
     MalformedCertificate,
     /// The certificate lacks the one `quorla://cluster/role/name` URI.
-    #[error(
-        "the certificate carries no role: it needs one URI of the form quorla://<cluster>/<node|client>/<name>"
-    )]
+    #[error("the certificate carries no role: it needs one URI of the form quorla://<cluster>/<node|client>/<name>")]
     NoRole,
     /// A name that does not fit into a certificate's URI.
     #[error("the name {name:?} is not usable: 1 to 63 letters, digits, '-', '_' or '.'")]

@@ -67,8 +67,7 @@ impl Credentials {
         let chain = certificates(&files.certificate)?;
         let ca = certificates(&files.ca)?;
         let pem = read(&files.key)?;
-        let key = PrivateKeyDer::from_pem_slice(&pem)
-            .map_err(|source| not_pem(&files.key, "private key", source))?;
+        let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|source| not_pem(&files.key, "private key", source))?;
         let own = PeerCertificate::parse(&chain[0])?;
         let signer = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).ok();
         let spki = signer.as_ref().and_then(|signer| signer.public_key());
@@ -76,31 +75,19 @@ impl Credentials {
             let (certificate, key) = (files.certificate.clone(), files.key.clone());
             return Err(IdentityError::KeyMismatch { certificate, key });
         }
-        Ok(Self {
-            chain,
-            key,
-            ca,
-            own,
-        })
+        Ok(Self { chain, key, ca, own })
     }
 }
 
 impl Clone for Credentials {
     fn clone(&self) -> Self {
-        Self {
-            chain: self.chain.clone(),
-            key: self.key.clone_key(),
-            ca: self.ca.clone(),
-            own: self.own.clone(),
-        }
+        Self { chain: self.chain.clone(), key: self.key.clone_key(), ca: self.ca.clone(), own: self.own.clone() }
     }
 }
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials")
-            .field("own", &self.own)
-            .finish_non_exhaustive()
+        f.debug_struct("Credentials").field("own", &self.own).finish_non_exhaustive()
     }
 }
 
@@ -129,11 +116,7 @@ fn write_synced(path: &Path, text: &str) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
@@ -144,10 +127,7 @@ fn refuse_readable_key(path: &Path) -> Result<(), IdentityError> {
     if mode & 0o077 == 0 {
         return Ok(());
     }
-    Err(IdentityError::KeyIsReadableByOthers {
-        path: path.to_owned(),
-        mode,
-    })
+    Err(IdentityError::KeyIsReadableByOthers { path: path.to_owned(), mode })
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
@@ -155,11 +135,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityErr
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let found = found.map_err(|source| not_pem(path, "certificate", source))?;
     if found.is_empty() {
-        return Err(not_pem(
-            path,
-            "certificate",
-            rustls::pki_types::pem::Error::NoItemsFound,
-        ));
+        return Err(not_pem(path, "certificate", rustls::pki_types::pem::Error::NoItemsFound));
     }
     Ok(found)
 }
@@ -168,22 +144,10 @@ fn read(path: &Path) -> Result<Vec<u8>, IdentityError> {
     fs::read(path).map_err(|source| file_error("read", path, source))
 }
 
-fn not_pem(
-    path: &Path,
-    what: &'static str,
-    source: rustls::pki_types::pem::Error,
-) -> IdentityError {
-    IdentityError::NotPem {
-        path: path.to_owned(),
-        what,
-        source,
-    }
+fn not_pem(path: &Path, what: &'static str, source: rustls::pki_types::pem::Error) -> IdentityError {
+    IdentityError::NotPem { path: path.to_owned(), what, source }
 }
 
 pub(super) fn file_error(attempt: &'static str, path: &Path, source: io::Error) -> IdentityError {
-    IdentityError::File {
-        attempt,
-        path: path.to_owned(),
-        source,
-    }
+    IdentityError::File { attempt, path: path.to_owned(), source }
 }

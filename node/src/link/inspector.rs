@@ -72,10 +72,7 @@ impl Actor for Inspector {
         (own, inspection): Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
         pg::join(group(own), vec![myself.get_cell()]);
-        Ok(About {
-            inspection,
-            started: SystemClock.since_boot(),
-        })
+        Ok(About { inspection, started: SystemClock.since_boot() })
     }
 
     async fn handle(
@@ -103,17 +100,13 @@ fn answer(question: &[u8], about: &About) -> Vec<u8> {
     serde_json::to_vec(&inspection).unwrap_or_default()
 }
 
-pub(super) async fn start(
-    own: KeyId,
-    about: Inspection,
-) -> Result<ActorRef<InspectorMessage>, SpawnErr> {
+pub(super) async fn start(own: KeyId, about: Inspection) -> Result<ActorRef<InspectorMessage>, SpawnErr> {
     Ok(Actor::spawn(None, Inspector, (own, about)).await?.0)
 }
 
 pub(super) async fn ask(peer: KeyId, within: Duration) -> Result<Inspection, InspectError> {
     let inspector = pg::get_members(&group(peer)).into_iter().next();
-    let inspector: ActorRef<InspectorMessage> =
-        inspector.ok_or(InspectError::NotLinked(peer))?.into();
+    let inspector: ActorRef<InspectorMessage> = inspector.ok_or(InspectError::NotLinked(peer))?.into();
     let question = serde_json::to_vec(&Question::About).map_err(|_| InspectError::Unreadable)?;
     // A call to an actor that is gone vanishes without an error: it must have a timeout.
     let called = inspector
@@ -121,9 +114,7 @@ pub(super) async fn ask(peer: KeyId, within: Duration) -> Result<Inspection, Ins
         .await
         .map_err(|_| InspectError::Unreadable)?;
     match called {
-        ractor::rpc::CallResult::Success(frame) => {
-            serde_json::from_slice(&frame).map_err(|_| InspectError::Unreadable)
-        }
+        ractor::rpc::CallResult::Success(frame) => serde_json::from_slice(&frame).map_err(|_| InspectError::Unreadable),
         ractor::rpc::CallResult::Timeout => Err(InspectError::TimedOut(within)),
         ractor::rpc::CallResult::SenderError => Err(InspectError::Unreadable),
     }

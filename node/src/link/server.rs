@@ -36,11 +36,7 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) async fn start(own: KeyId, cookie: Cookie) -> Result<Self, SpawnErr> {
-        Ok(Self {
-            own,
-            cookie,
-            actor: spawn(own, cookie).await?,
-        })
+        Ok(Self { own, cookie, actor: spawn(own, cookie).await? })
     }
 
     pub(super) fn cookie(&self) -> Cookie {
@@ -59,10 +55,7 @@ impl Server {
     }
 
     pub(super) fn open(&self, stream: LinkStream, accepted: bool) {
-        let opened = NodeServerMessage::ConnectionOpenedExternal {
-            stream: Box::new(stream),
-            is_server: accepted,
-        };
+        let opened = NodeServerMessage::ConnectionOpenedExternal { stream: Box::new(stream), is_server: accepted };
         if self.actor.cast(opened).is_err() {
             tracing::debug!("link dropped: the node server is stopping");
         }
@@ -76,15 +69,9 @@ impl Server {
 
 /// The key stands in both names: ractor takes two nodes with one name, or one host and port, for the same.
 async fn spawn(own: KeyId, cookie: Cookie) -> Result<ActorRef<NodeServerMessage>, SpawnErr> {
-    let server = NodeServer::new(
-        0,
-        cookie.text(),
-        own.to_string(),
-        own.to_string(),
-        None,
-        Some(NodeConnectionMode::Isolated),
-    )
-    .with_listen_addr(IpAddr::V4(Ipv4Addr::LOCALHOST))
-    .with_max_inbound_frame_size(FRAME_BYTES_MAX);
+    let server =
+        NodeServer::new(0, cookie.text(), own.to_string(), own.to_string(), None, Some(NodeConnectionMode::Isolated))
+            .with_listen_addr(IpAddr::V4(Ipv4Addr::LOCALHOST))
+            .with_max_inbound_frame_size(FRAME_BYTES_MAX);
     Ok(Actor::spawn(None, server, ()).await?.0)
 }

@@ -21,14 +21,7 @@ pub(super) struct LinkStream {
 
 impl LinkStream {
     pub(super) fn new(send: SendStream, recv: RecvStream, peer: KeyId, ended: Ended) -> Self {
-        Self {
-            send,
-            recv: ReadHalf {
-                recv,
-                ended: Some(ended),
-            },
-            peer,
-        }
+        Self { send, recv: ReadHalf { recv, ended: Some(ended) }, peer }
     }
 }
 

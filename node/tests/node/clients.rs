@@ -21,11 +21,7 @@ fn echo(endpoint: &Endpoint) {
 }
 
 fn client(rig: &Rig) -> Stranger {
-    Stranger {
-        credentials: Some(rig.client()),
-        ca: rig.node(0).ca,
-        alpn: b"quorla-client/1",
-    }
+    Stranger { credentials: Some(rig.client()), ca: rig.node(0).ca, alpn: b"quorla-client/1" }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,10 +29,7 @@ async fn requests_and_replies_cross_with_their_ids() {
     let rig = Rig::new();
     let endpoint = rig.endpoint(0);
     echo(&endpoint);
-    let connection = client(&rig)
-        .dial(endpoint.local_addr().unwrap())
-        .await
-        .unwrap();
+    let connection = client(&rig).dial(endpoint.local_addr().unwrap()).await.unwrap();
     let (mut send, mut recv) = soon(connection.open_bi()).await.unwrap();
     let mut sent = BytesMut::new();
     put_frame(&mut sent, 7, b"one").unwrap();
@@ -60,10 +53,7 @@ async fn random_bytes_end_their_stream_only() {
     let rig = Rig::new();
     let endpoint = rig.endpoint(0);
     echo(&endpoint);
-    let connection = client(&rig)
-        .dial(endpoint.local_addr().unwrap())
-        .await
-        .unwrap();
+    let connection = client(&rig).dial(endpoint.local_addr().unwrap()).await.unwrap();
     let (mut send, mut recv) = soon(connection.open_bi()).await.unwrap();
     send.write_all(&[0xff; 64]).await.unwrap();
     assert!(!matches!(soon(recv.read_to_end(100)).await, Ok(bytes) if !bytes.is_empty()));

@@ -25,15 +25,10 @@ async fn member(endpoint: &Endpoint, seeds: &[String]) -> ChitchatGossip {
         interval: Duration::from_millis(50),
         suspect_after: Duration::from_millis(500),
     };
-    ChitchatGossip::start(settings, endpoint.clone())
-        .await
-        .unwrap()
+    ChitchatGossip::start(settings, endpoint.clone()).await.unwrap()
 }
 
-async fn wait_for(
-    gossip: &ChitchatGossip,
-    reached: impl FnMut(&std::sync::Arc<Vec<Member>>) -> bool,
-) {
+async fn wait_for(gossip: &ChitchatGossip, reached: impl FnMut(&std::sync::Arc<Vec<Member>>) -> bool) {
     soon(gossip.members().wait_for(reached)).await.unwrap();
 }
 
@@ -49,23 +44,13 @@ async fn three_members_converge_and_one_that_leaves_is_missed() {
     for gossip in &members {
         wait_for(gossip, |seen| seen.len() == 3).await;
     }
-    let load = Load {
-        slots: 8,
-        slots_used: 5,
-    };
+    let load = Load { slots: 8, slots_used: 5 };
     members[1].publish_load(load).await;
     let busy = rig.key(1);
-    wait_for(&members[2], |seen| {
-        seen.iter()
-            .any(|member| member.key == busy && member.load == load)
-    })
-    .await;
+    wait_for(&members[2], |seen| seen.iter().any(|member| member.key == busy && member.load == load)).await;
     let seen = members[2].members().borrow().clone();
     let first = seen.iter().find(|member| member.key == rig.key(0)).unwrap();
-    assert_eq!(
-        (first.name.as_str(), first.labels["zone"].as_str()),
-        ("n1", "a")
-    );
+    assert_eq!((first.name.as_str(), first.labels["zone"].as_str()), ("n1", "a"));
     members[0].stop().await;
     endpoints[0].close().await;
     for gossip in &members[1..] {

@@ -21,12 +21,7 @@ const BIND: &str = "QUORLA_TEST_LINK_BIND";
 const READY: &str = "bound to ";
 
 fn about(name: &str) -> Inspection {
-    Inspection {
-        name: name.to_owned(),
-        version: "1.2.3".to_owned(),
-        uptime_ms: 0,
-        actors: 0,
-    }
+    Inspection { name: name.to_owned(), version: "1.2.3".to_owned(), uptime_ms: 0, actors: 0 }
 }
 
 /// The child's side; without the environment that the parent sets there is nothing to do.
@@ -37,16 +32,11 @@ async fn peer_process() {
     };
     let credentials = Credentials::load(&KeyFiles::within(Path::new(&keys), "node")).unwrap();
     let endpoint = endpoint(credentials, bind.parse().unwrap());
-    let _link = ClusterLink::start(endpoint.clone(), about("child"))
-        .await
-        .unwrap();
+    let _link = ClusterLink::start(endpoint.clone(), about("child")).await.unwrap();
     println!("\n{READY}{}", endpoint.local_addr().unwrap());
     std::io::stdout().flush().unwrap();
     // Until the parent closes the pipe or kills this process.
-    tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()))
-        .await
-        .unwrap()
-        .unwrap();
+    tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await.unwrap().unwrap();
 }
 
 /// The peer; killed when dropped.
@@ -55,12 +45,7 @@ struct Peer(Child);
 impl Peer {
     fn spawn(keys: &Path, bind: SocketAddr) -> (Self, SocketAddr) {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "link::peer_process",
-                "--exact",
-                "--nocapture",
-                "--test-threads=1",
-            ])
+            .args(["link::peer_process", "--exact", "--nocapture", "--test-threads=1"])
             .env(KEYS, keys)
             .env(BIND, bind.to_string())
             .stdin(Stdio::piped())
@@ -70,9 +55,7 @@ impl Peer {
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let peer = Self(child);
-        let bound = lines
-            .map(Result::unwrap)
-            .find_map(|line| Some(line.strip_prefix(READY)?.parse().unwrap()));
+        let bound = lines.map(Result::unwrap).find_map(|line| Some(line.strip_prefix(READY)?.parse().unwrap()));
         (peer, bound.expect("the peer says where it is bound"))
     }
 }
@@ -86,11 +69,7 @@ impl Drop for Peer {
 
 /// Two places of the rig, the one with the smaller key first: it dials.
 fn dialler_and_peer(rig: &Rig) -> (usize, usize) {
-    if rig.key(0) < rig.key(1) {
-        (0, 1)
-    } else {
-        (1, 0)
-    }
+    if rig.key(0) < rig.key(1) { (0, 1) } else { (1, 0) }
 }
 
 async fn answer(link: &ClusterLink, peer: KeyId) -> Inspection {
@@ -116,9 +95,7 @@ async fn start(
         load: Default::default(),
     };
     let (publish, members) = watch::channel(Arc::new(vec![member]));
-    let link = ClusterLink::start(endpoint.clone(), about("parent"))
-        .await
-        .unwrap();
+    let link = ClusterLink::start(endpoint.clone(), about("parent")).await.unwrap();
     link.follow(members);
     (link, publish)
 }
@@ -132,10 +109,7 @@ async fn peer_is_inspected_over_a_link_and_again_after_it_was_killed() {
     let endpoint = rig.endpoint(own);
     let (link, _members) = start(&endpoint, rig.key(other), address).await;
     let inspection = soon(answer(&link, rig.key(other))).await;
-    assert_eq!(
-        (inspection.name.as_str(), inspection.version.as_str()),
-        ("child", "1.2.3")
-    );
+    assert_eq!((inspection.name.as_str(), inspection.version.as_str()), ("child", "1.2.3"));
     assert!(inspection.actors >= 2, "{inspection:?}");
     drop(peer);
     // The same node at the same address: its stateless resets end the dead connection at once.
@@ -150,22 +124,11 @@ async fn peer_is_inspected_over_a_link_and_again_after_it_was_killed() {
 async fn peer_without_a_link_is_not_inspected() {
     let rig = Rig::new();
     let endpoint = rig.endpoint(0);
-    let link = ClusterLink::start(endpoint.clone(), about("alone"))
-        .await
-        .unwrap();
-    let nobody = PeerAddress {
-        key: rig.key(1),
-        address: "127.0.0.1:1".to_owned(),
-    };
+    let link = ClusterLink::start(endpoint.clone(), about("alone")).await.unwrap();
+    let nobody = PeerAddress { key: rig.key(1), address: "127.0.0.1:1".to_owned() };
     assert!(soon(link.connect(&nobody)).await.is_err());
-    assert!(
-        link.inspect(rig.key(1), Duration::from_secs(1))
-            .await
-            .is_err()
-    );
-    let own = soon(link.inspect(rig.key(0), Duration::from_secs(5)))
-        .await
-        .unwrap();
+    assert!(link.inspect(rig.key(1), Duration::from_secs(1)).await.is_err());
+    let own = soon(link.inspect(rig.key(0), Duration::from_secs(5))).await.unwrap();
     assert_eq!(own.name, "alone");
     link.stop().await;
 }

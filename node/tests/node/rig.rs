@@ -16,9 +16,7 @@ const HANGS_AFTER: Duration = Duration::from_secs(60);
 
 /// Waits for `future`, and fails instead of hanging.
 pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(HANGS_AFTER, future)
-        .await
-        .expect("it must not hang")
+    tokio::time::timeout(HANGS_AFTER, future).await.expect("it must not hang")
 }
 
 /// The identities of a cluster, in a directory that goes with it.
@@ -33,10 +31,7 @@ impl Rig {
         let root = tempfile::tempdir().unwrap();
         let now_ms = SystemClock.wall_ms();
         let cluster = write_dev_cluster(root.path(), &["n1", "n2", "n3"], &["me"], now_ms).unwrap();
-        Self {
-            _root: root,
-            cluster,
-        }
+        Self { _root: root, cluster }
     }
 
     pub(crate) fn node(&self, place: usize) -> Credentials {
@@ -86,10 +81,7 @@ fn settings(credentials: Credentials, bind: SocketAddr) -> EndpointSettings {
 
 pub(crate) fn address(endpoint: &Endpoint) -> PeerAddress {
     let address = endpoint.local_addr().unwrap().to_string();
-    PeerAddress {
-        key: endpoint.own().key,
-        address,
-    }
+    PeerAddress { key: endpoint.own().key, address }
 }
 
 /// Whoever wants to get in: any certificate or none, any protocol, trusting `ca`.
@@ -100,14 +92,9 @@ pub(crate) struct Stranger {
 }
 
 impl Stranger {
-    pub(crate) async fn dial(
-        &self,
-        to: SocketAddr,
-    ) -> Result<quinn::Connection, quinn::ConnectionError> {
+    pub(crate) async fn dial(&self, to: SocketAddr) -> Result<quinn::Connection, quinn::ConnectionError> {
         let endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
-        let connecting = endpoint
-            .connect_with(self.config(), to, "quorla-node")
-            .unwrap();
+        let connecting = endpoint.connect_with(self.config(), to, "quorla-node").unwrap();
         soon(connecting).await
     }
 

@@ -19,12 +19,8 @@ type Arrived = mpsc::UnboundedReceiver<(NodeStream, String)>;
 fn take(endpoint: &Endpoint) -> Arrived {
     let (queue, arrived) = mpsc::unbounded_channel();
     let actors = queue.clone();
-    endpoint
-        .routes()
-        .to_consensus(move |stream| queue.send((stream, thread_name())).unwrap());
-    endpoint
-        .routes()
-        .to_actors(move |stream| actors.send((stream, thread_name())).unwrap());
+    endpoint.routes().to_consensus(move |stream| queue.send((stream, thread_name())).unwrap());
+    endpoint.routes().to_actors(move |stream| actors.send((stream, thread_name())).unwrap());
     arrived
 }
 
@@ -34,11 +30,7 @@ fn thread_name() -> String {
 
 fn peer(endpoint: &Endpoint) -> Peer {
     let to = address(endpoint);
-    Peer {
-        raft_id: 1,
-        node_key: to.key.0,
-        address: to.address,
-    }
+    Peer { raft_id: 1, node_key: to.key.0, address: to.address }
 }
 
 /// Two nodes: the first opens, the second receives.
@@ -55,32 +47,20 @@ impl Pair {
         let rig = Rig::new();
         let (first, second) = (rig.endpoint(0), rig.endpoint(1));
         let arrived = Mutex::new(take(&second));
-        Self {
-            _rig: rig,
-            transport: QuicTransport::new(first.clone(), nobody()),
-            first,
-            second,
-            arrived,
-        }
+        Self { _rig: rig, transport: QuicTransport::new(first.clone(), nobody()), first, second, arrived }
     }
 
     async fn open(&self, channel: Channel) -> Duplex {
-        soon(self.transport.open(&peer(&self.second), 0, channel))
-            .await
-            .unwrap()
+        soon(self.transport.open(&peer(&self.second), 0, channel)).await.unwrap()
     }
 
     async fn next(&self) -> (NodeStream, String) {
-        soon(async { self.arrived.lock().await.recv().await })
-            .await
-            .unwrap()
+        soon(async { self.arrived.lock().await.recv().await }).await.unwrap()
     }
 
     /// A stream with these bytes on it, as a peer that does not keep to the protocol might open one.
     async fn raw(&self, bytes: &[u8]) -> (quinn::SendStream, quinn::RecvStream) {
-        let connection = soon(self.first.connect(&address(&self.second), Traffic::Bulk))
-            .await
-            .unwrap();
+        let connection = soon(self.first.connect(&address(&self.second), Traffic::Bulk)).await.unwrap();
         let (mut send, recv) = connection.open_bi().await.unwrap();
         send.write_all(bytes).await.unwrap();
         (send, recv)
@@ -97,11 +77,7 @@ impl Subject for Pair {
     }
 
     fn absent_peer(&self) -> Peer {
-        Peer {
-            raft_id: 9,
-            node_key: [9; 32],
-            address: "127.0.0.1:1".to_owned(),
-        }
+        Peer { raft_id: 9, node_key: [9; 32], address: "127.0.0.1:1".to_owned() }
     }
 
     fn accept(&self) -> BoxFuture<'_, Option<(u16, Channel, Duplex)>> {
@@ -124,28 +100,17 @@ async fn sender_is_known_by_its_certificate() {
     let mut duplex = pair.open(Channel::APPEND).await;
     duplex.sink.send(Bytes::from("x")).await.unwrap();
     let (stream, _) = pair.next().await;
-    assert_eq!(
-        (stream.from.key, stream.from.name.as_str()),
-        (pair.first.own().key, "n1")
-    );
+    assert_eq!((stream.from.key, stream.from.name.as_str()), (pair.first.own().key, "n1"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn votes_arrive_on_the_control_thread_and_nothing_else_does() {
     let pair = Pair::new();
-    for (channel, control) in [
-        (Channel::VOTE, true),
-        (Channel::APPEND, false),
-        (Channel::AGENT, false),
-    ] {
+    for (channel, control) in [(Channel::VOTE, true), (Channel::APPEND, false), (Channel::AGENT, false)] {
         let mut duplex = pair.open(channel).await;
         duplex.sink.send(Bytes::from("x")).await.unwrap();
         let (stream, thread) = pair.next().await;
-        assert_eq!(
-            (stream.channel, thread == "quorla-control"),
-            (channel, control),
-            "{thread}"
-        );
+        assert_eq!((stream.channel, thread == "quorla-control"), (channel, control), "{thread}");
     }
 }
 
@@ -155,21 +120,12 @@ async fn oversized_frame_of_a_peer_breaks_its_stream_only() {
     let (_send, mut recv) = pair.raw(b"QL\x01\x01\0\0\xff\xff\xff\xffabc").await;
     let (mut stream, _) = pair.next().await;
     let broken = soon(stream.duplex.source.recv()).await.unwrap_err();
-    assert!(
-        broken.to_string().contains("a frame of 4294967295 bytes"),
-        "{broken}"
-    );
+    assert!(broken.to_string().contains("a frame of 4294967295 bytes"), "{broken}");
     drop(stream);
     assert!(soon(recv.read_to_end(1)).await.is_err());
     let mut other = pair.open(Channel::APPEND).await;
     other.sink.send(Bytes::from("fine")).await.unwrap();
-    assert_eq!(
-        soon(pair.next().await.0.duplex.source.recv())
-            .await
-            .unwrap()
-            .unwrap(),
-        "fine"
-    );
+    assert_eq!(soon(pair.next().await.0.duplex.source.recv()).await.unwrap().unwrap(), "fine");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -179,21 +135,13 @@ async fn stream_that_ends_within_a_frame_is_broken() {
     send.finish().unwrap();
     let (mut stream, _) = pair.next().await;
     let broken = soon(stream.duplex.source.recv()).await.unwrap_err();
-    assert!(
-        broken.to_string().contains("ended within a frame"),
-        "{broken}"
-    );
+    assert!(broken.to_string().contains("ended within a frame"), "{broken}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn random_bytes_and_unknown_channels_are_refused_and_harmless() {
     let pair = Pair::new();
-    for bytes in [
-        &b"GET / HTTP/1.1\r\n"[..],
-        b"QL\x09\0\0\0",
-        b"QL\x01\xfe\0\0",
-        &[0; 64],
-    ] {
+    for bytes in [&b"GET / HTTP/1.1\r\n"[..], b"QL\x09\0\0\0", b"QL\x01\xfe\0\0", &[0; 64]] {
         let (_send, mut recv) = pair.raw(bytes).await;
         assert!(soon(recv.read_to_end(1)).await.is_err(), "{bytes:?}");
     }
@@ -207,17 +155,10 @@ async fn stream_that_nobody_takes_yet_is_refused() {
     let rig = Rig::new();
     let (first, second) = (rig.endpoint(0), rig.endpoint(1));
     let transport = QuicTransport::new(first, nobody());
-    let mut early = soon(transport.open(&peer(&second), 0, Channel::VOTE))
-        .await
-        .unwrap();
-    assert!(matches!(
-        soon(early.source.recv()).await,
-        Err(TransportError::Broken { .. })
-    ));
+    let mut early = soon(transport.open(&peer(&second), 0, Channel::VOTE)).await.unwrap();
+    assert!(matches!(soon(early.source.recv()).await, Err(TransportError::Broken { .. })));
     let mut arrived = take(&second);
-    let mut later = soon(transport.open(&peer(&second), 3, Channel::VOTE))
-        .await
-        .unwrap();
+    let mut later = soon(transport.open(&peer(&second), 3, Channel::VOTE)).await.unwrap();
     later.sink.send(Bytes::from("x")).await.unwrap();
     assert_eq!(soon(arrived.recv()).await.unwrap().0.group, 3);
 }
@@ -247,10 +188,7 @@ async fn peer_that_shut_down_is_reached_again_when_it_is_back() {
         }
     };
     let _duplex = soon(reached).await;
-    assert_eq!(
-        soon(arrived.recv()).await.unwrap().0.channel,
-        Channel::APPEND
-    );
+    assert_eq!(soon(arrived.recv()).await.unwrap().0.channel, Channel::APPEND);
 }
 
 /// Gossip that shows no members: peers are dialled where they are said to be.

@@ -41,10 +41,7 @@ impl Invariant for LegalTransitions {
             return Ok(());
         };
         self.follow(committed)?;
-        committed
-            .jobs
-            .iter()
-            .try_for_each(|record| self.compare(record))
+        committed.jobs.iter().try_for_each(|record| self.compare(record))
     }
 }
 
@@ -53,8 +50,7 @@ impl LegalTransitions {
         for event in committed.events() {
             let Some(job) = job_of(event) else { continue };
             let before = self.jobs.get(&job).copied();
-            let after = step(before, event)
-                .ok_or_else(|| format!("{job} was {before:?}, and then {event:?}"))?;
+            let after = step(before, event).ok_or_else(|| format!("{job} was {before:?}, and then {event:?}"))?;
             self.jobs.insert(job, after);
         }
         Ok(())
@@ -65,10 +61,7 @@ impl LegalTransitions {
         if told == Some(stage_of(&record.state)) {
             return Ok(());
         }
-        Err(format!(
-            "{} is {:?} by its record, and {told:?} by its events",
-            record.id, record.state
-        ))
+        Err(format!("{} is {:?} by its record, and {told:?} by its events", record.id, record.state))
     }
 }
 
@@ -83,9 +76,7 @@ fn step(before: Option<Stage>, event: &Event) -> Option<Stage> {
         (Some(Stopping(StopCause::AttemptTimeout)), Event::AttemptStopping { cause: StopCause::Cancel, .. }) => {
             Some(Stopping(StopCause::Cancel))
         }
-        (Some(Running | Stopping(_)), Event::AttemptEnded { .. } | Event::AttemptLost { .. }) => {
-            Some(Between)
-        }
+        (Some(Running | Stopping(_)), Event::AttemptEnded { .. } | Event::AttemptLost { .. }) => Some(Between),
         (Some(Between), Event::JobBackedOff { .. }) => Some(BackingOff),
         (Some(Queued), Event::NodeReserved { .. }) => Some(Queued),
         (Some(Accepted | Queued | Between | BackingOff), Event::JobEnded(_)) => Some(Ended),

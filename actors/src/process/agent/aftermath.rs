@@ -34,14 +34,6 @@ pub(super) async fn kill_adopted() {
 }
 
 fn adopted(own_session: Pid) -> Vec<(Pid, Pid)> {
-    let foreign = |pid| {
-        groups(pid)
-            .filter(|(_, session)| *session != own_session)
-            .map(|(group, _)| (pid, group))
-    };
-    Children::new()
-        .list()
-        .into_iter()
-        .filter_map(foreign)
-        .collect()
+    let foreign = |pid| groups(pid).filter(|(_, session)| *session != own_session).map(|(group, _)| (pid, group));
+    Children::new().list().into_iter().filter_map(foreign).collect()
 }

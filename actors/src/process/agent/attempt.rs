@@ -26,51 +26,27 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    pub(super) fn start(
-        spec: ProcessSpec,
-        base: &Path,
-        shared: &Arc<Shared>,
-    ) -> Result<Self, ProcessError> {
+    pub(super) fn start(spec: ProcessSpec, base: &Path, shared: &Arc<Shared>) -> Result<Self, ProcessError> {
         let fence = spec.identity.fence;
         let (fresh, directory) = match spec.directory {
             WorkingDirectory::Fresh => (true, directories::of_attempt(base, fence)),
             WorkingDirectory::Named(path) => (false, path),
         };
         let (input, stdin) = Input::new(spec.stdin).map_err(ProcessError::MakePipes)?;
-        let (stdout, stdout_end) =
-            Output::new(spec.tail_bytes_max).map_err(ProcessError::MakePipes)?;
-        let (stderr, stderr_end) =
-            Output::new(spec.tail_bytes_max).map_err(ProcessError::MakePipes)?;
+        let (stdout, stdout_end) = Output::new(spec.tail_bytes_max).map_err(ProcessError::MakePipes)?;
+        let (stderr, stderr_end) = Output::new(spec.tail_bytes_max).map_err(ProcessError::MakePipes)?;
         let program = [spec.program.clone()];
         let spawn = Spawn {
             fence,
             directory: std::os::unix::ffi::OsStrExt::as_bytes(directory.as_os_str()).to_vec(),
             fresh,
-            arguments: program
-                .into_iter()
-                .chain(spec.arguments)
-                .map(String::into_bytes)
-                .collect(),
+            arguments: program.into_iter().chain(spec.arguments).map(String::into_bytes).collect(),
             environment: environment(&spec.identity, &spec.environment, &directory),
             limits: spec.limits,
         };
         let finished = shared.spawn(spawn, [stdin, stdout_end, stderr_end])?;
-        let unfinished = KillOnDrop {
-            killer: Killer {
-                fence,
-                shared: Arc::clone(shared),
-            },
-            armed: true,
-        };
-        Ok(Self {
-            program: spec.program,
-            directory,
-            input,
-            stdout,
-            stderr,
-            finished,
-            unfinished,
-        })
+        let unfinished = KillOnDrop { killer: Killer { fence, shared: Arc::clone(shared) }, armed: true };
+        Ok(Self { program: spec.program, directory, input, stdout, stderr, finished, unfinished })
     }
 
     /// The fence it runs under.
@@ -97,26 +73,19 @@ impl Attempt {
             }
         };
         self.unfinished.armed = false;
-        if finished
-            .as_ref()
-            .is_some_and(|finished| finished.ended.directory_left)
-        {
+        if finished.as_ref().is_some_and(|finished| finished.ended.directory_left) {
             let path = self.directory.clone();
             let _ = tokio::task::spawn_blocking(move || directories::remove(&path)).await;
         }
         let directory = self.directory.to_string_lossy();
         ProcessOutcome {
-            exit: finished.as_ref().map_or(Exit::WardenGone, |finished| {
-                outcome::exit(finished.ended.end, &self.program, &directory)
-            }),
+            exit: finished
+                .as_ref()
+                .map_or(Exit::WardenGone, |finished| outcome::exit(finished.ended.end, &self.program, &directory)),
             stdout: self.stdout.finish(),
             stderr: self.stderr.finish(),
-            usage: finished
-                .as_ref()
-                .map_or(Usage::default(), |finished| finished.ended.usage),
-            started_boot_ms: finished
-                .as_ref()
-                .and_then(|finished| finished.started_boot_ms),
+            usage: finished.as_ref().map_or(Usage::default(), |finished| finished.ended.usage),
+            started_boot_ms: finished.as_ref().and_then(|finished| finished.started_boot_ms),
             ended_boot_ms: finished.map(|finished| finished.ended.boot_ms),
         }
     }
@@ -135,8 +104,7 @@ impl Killer {
     /// # Errors
     /// When the system knows no such signal.
     pub fn kill(&self, signal: i32, grace_ms: u64) -> Result<(), SpecRefusal> {
-        self.shared
-            .kill(self.fence, validate::signal(signal)?, grace_ms);
+        self.shared.kill(self.fence, validate::signal(signal)?, grace_ms);
         Ok(())
     }
 
@@ -155,9 +123,7 @@ struct KillOnDrop {
 impl Drop for KillOnDrop {
     fn drop(&mut self) {
         if self.armed {
-            self.killer
-                .shared
-                .kill(self.killer.fence, Signal::KILL.as_raw(), 0);
+            self.killer.shared.kill(self.killer.fence, Signal::KILL.as_raw(), 0);
         }
     }
 }

@@ -11,16 +11,9 @@ const PREFIX: &str = "attempt-";
 
 /// Makes the base directory (mode 0700) when it is missing, and removes what attempts of an earlier node left.
 pub(super) fn prepare(base: &Path) -> Result<PathBuf, ProcessError> {
-    let failed = |source| ProcessError::PrepareDirectories {
-        path: base.to_path_buf(),
-        source,
-    };
+    let failed = |source| ProcessError::PrepareDirectories { path: base.to_path_buf(), source };
     let base = std::path::absolute(base).map_err(failed)?;
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&base)
-        .map_err(failed)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(&base).map_err(failed)?;
     for entry in fs::read_dir(&base).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         if entry.file_name().to_string_lossy().starts_with(PREFIX) {

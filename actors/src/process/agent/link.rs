@@ -29,13 +29,7 @@ pub(super) struct Link {
 
 impl Link {
     pub(super) fn new(socket: UnixStream, shared: Arc<Shared>, directories: PathBuf) -> Self {
-        Self {
-            socket,
-            shared,
-            frames: Frames::default(),
-            directories,
-            removals: JoinSet::new(),
-        }
+        Self { socket, shared, frames: Frames::default(), directories, removals: JoinSet::new() }
     }
 
     /// Whether the other end proves to be a warden before it closes.
@@ -54,13 +48,7 @@ impl Link {
 
     /// Carries requests and notices until the warden closes or breaks the link, or `stopped` is dropped.
     pub(super) async fn serve(&mut self, stopped: oneshot::Receiver<()>) {
-        let Self {
-            socket,
-            shared,
-            frames,
-            directories,
-            removals,
-        } = self;
+        let Self { socket, shared, frames, directories, removals } = self;
         tokio::select! {
             _ = stopped => {}
             () = send_requests(socket, shared) => {}
@@ -73,22 +61,13 @@ impl Link {
 }
 
 /// Acts on every whole notice; false when there is a malformed one.
-fn take_notices(
-    frames: &mut Frames,
-    shared: &Shared,
-    base: &Path,
-    removals: &mut JoinSet<()>,
-) -> bool {
+fn take_notices(frames: &mut Frames, shared: &Shared, base: &Path, removals: &mut JoinSet<()>) -> bool {
     while removals.try_join_next().is_some() {}
     while let Ok(notice) = frames.next(Notice::decode) {
         match notice {
             None => return true,
             Some(Notice::Ready) => {}
-            Some(Notice::Started {
-                fence,
-                pid,
-                boot_ms,
-            }) => shared.started(fence, pid, boot_ms),
+            Some(Notice::Started { fence, pid, boot_ms }) => shared.started(fence, pid, boot_ms),
             Some(Notice::Ended(ended)) => {
                 if let Err(unclaimed) = shared.ended(ended)
                     && unclaimed.directory_left
@@ -156,16 +135,8 @@ fn send_once(socket: &UnixStream, bytes: &[u8], fds: &[BorrowedFd]) -> io::Resul
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !fds.is_empty() {
         let fits = control.push(SendAncillaryMessage::ScmRights(fds));
-        assert!(
-            fits,
-            "a message carries at most {FDS_PER_MESSAGE_MAX} descriptors"
-        );
+        assert!(fits, "a message carries at most {FDS_PER_MESSAGE_MAX} descriptors");
     }
     let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-    Ok(sendmsg(
-        socket,
-        &[IoSlice::new(bytes)],
-        &mut control,
-        flags,
-    )?)
+    Ok(sendmsg(socket, &[IoSlice::new(bytes)], &mut control, flags)?)
 }

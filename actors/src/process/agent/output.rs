@@ -28,13 +28,7 @@ impl Output {
         rustix::fs::fcntl_setfl(&ours, OFlags::NONBLOCK)?; // Only ours: programs expect blocking output.
         let pipe = Some(Receiver::from_owned_fd_unchecked(ours)?);
         let bytes_max = usize::try_from(tail_bytes_max).expect("at most 64 Ki");
-        Ok((
-            Self {
-                pipe,
-                ring: Ring::new(bytes_max),
-            },
-            theirs,
-        ))
+        Ok((Self { pipe, ring: Ring::new(bytes_max) }, theirs))
     }
 
     /// Waits for output and takes some. Never resolves once the stream is closed. Nothing is lost by cancelling.
@@ -42,8 +36,7 @@ impl Output {
         let Some(pipe) = &self.pipe else {
             return std::future::pending().await;
         };
-        let open = pipe.readable().await.is_ok()
-            && read(&mut self.ring, TURN_BYTES, |bytes| pipe.try_read(bytes));
+        let open = pipe.readable().await.is_ok() && read(&mut self.ring, TURN_BYTES, |bytes| pipe.try_read(bytes));
         if !open {
             self.pipe = None;
         }
@@ -53,20 +46,14 @@ impl Output {
     pub(super) fn finish(mut self) -> Tail {
         if let Some(pipe) = &self.pipe {
             // Not `try_read`, which reads nothing until the runtime has seen the pipe readable.
-            read(&mut self.ring, REST_BYTES, |bytes| {
-                Ok(rustix::io::read(pipe.as_fd(), bytes)?)
-            });
+            read(&mut self.ring, REST_BYTES, |bytes| Ok(rustix::io::read(pipe.as_fd(), bytes)?));
         }
         self.ring.into_tail()
     }
 }
 
 /// Reads until nothing is there or the bound is reached; false once the stream is closed.
-fn read(
-    ring: &mut Ring,
-    bytes_max: usize,
-    source: impl Fn(&mut [u8]) -> io::Result<usize>,
-) -> bool {
+fn read(ring: &mut Ring, bytes_max: usize, source: impl Fn(&mut [u8]) -> io::Result<usize>) -> bool {
     let mut bytes = [0_u8; 16 * 1024];
     let mut taken = 0;
     while taken < bytes_max {
@@ -93,17 +80,10 @@ pub(super) struct Input {
 impl Input {
     /// Makes the attempt's end and fills it as far as it takes; no input at all is `/dev/null`.
     pub(super) fn new(bytes: Vec<u8>) -> io::Result<(Self, OwnedFd)> {
-        let mut input = Self {
-            pipe: None,
-            bytes,
-            written: 0,
-        };
+        let mut input = Self { pipe: None, bytes, written: 0 };
         if input.bytes.is_empty() {
             let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-            return Ok((
-                input,
-                rustix::fs::open("/dev/null", flags, rustix::fs::Mode::empty())?,
-            ));
+            return Ok((input, rustix::fs::open("/dev/null", flags, rustix::fs::Mode::empty())?));
         }
         let (theirs, ours) = pipe_with(PipeFlags::CLOEXEC)?;
         rustix::fs::fcntl_setfl(&ours, OFlags::NONBLOCK)?;
@@ -119,16 +99,10 @@ impl Input {
         let Some(pipe) = &self.pipe else {
             return std::future::pending().await;
         };
-        let unfinished = pipe.writable().await.is_ok()
-            && write(&self.bytes, &mut self.written, |bytes| {
-                pipe.try_write(bytes)
-            });
+        let unfinished =
+            pipe.writable().await.is_ok() && write(&self.bytes, &mut self.written, |bytes| pipe.try_write(bytes));
         if !unfinished {
-            *self = Self {
-                pipe: None,
-                bytes: Vec::new(),
-                written: 0,
-            };
+            *self = Self { pipe: None, bytes: Vec::new(), written: 0 };
         }
     }
 }

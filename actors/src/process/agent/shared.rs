@@ -58,17 +58,11 @@ pub(super) struct Message {
 impl Shared {
     pub(super) fn new(attempts_max: u32) -> Self {
         let attempts_max = usize::try_from(attempts_max).expect("at most 65,536");
-        Self {
-            state: Mutex::default(),
-            attempts_max,
-            bell: Notify::new(),
-        }
+        Self { state: Mutex::default(), attempts_max, bell: Notify::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state
-            .lock()
-            .expect("no code panics while it holds this lock")
+        self.state.lock().expect("no code panics while it holds this lock")
     }
 
     /// Takes a place for the attempt and queues its spawn.
@@ -86,20 +80,9 @@ impl Shared {
             return Err(SpecRefusal::FenceIsInUse(spawn.fence).into());
         }
         if state.attempts.len() >= self.attempts_max {
-            return Err(SpecRefusal::TooManyAttempts {
-                attempts_max: self.attempts_max,
-            }
-            .into());
+            return Err(SpecRefusal::TooManyAttempts { attempts_max: self.attempts_max }.into());
         }
-        state.attempts.insert(
-            spawn.fence,
-            Out {
-                finished,
-                started_boot_ms: None,
-                pid: None,
-                sent: false,
-            },
-        );
+        state.attempts.insert(spawn.fence, Out { finished, started_boot_ms: None, pid: None, sent: false });
         state.spawns.push_back((spawn, stdio));
         drop(state);
         self.bell.notify_one();
@@ -155,12 +138,7 @@ impl Shared {
         state.kills.retain(|fence, (signal, grace_ms)| {
             let sent = attempts.get(fence).is_none_or(|out| out.sent);
             if sent {
-                Request::Kill {
-                    fence: *fence,
-                    signal: *signal,
-                    grace_ms: *grace_ms,
-                }
-                .encode(&mut message.bytes);
+                Request::Kill { fence: *fence, signal: *signal, grace_ms: *grace_ms }.encode(&mut message.bytes);
             }
             !sent
         });
@@ -182,21 +160,13 @@ impl Shared {
             return Err(ended);
         };
         drop(state);
-        let finished = Finished {
-            ended,
-            started_boot_ms: out.started_boot_ms,
-        };
-        out.finished
-            .send(finished)
-            .map_err(|finished| finished.ended)
+        let finished = Finished { ended, started_boot_ms: out.started_boot_ms };
+        out.finished.send(finished).map_err(|finished| finished.ended)
     }
 
     /// Ends every attempt's wait and refuses new ones.
     pub(super) fn warden_is_gone(&self) {
         let mut state = self.state();
-        *state = State {
-            warden_is_gone: true,
-            ..State::default()
-        };
+        *state = State { warden_is_gone: true, ..State::default() };
     }
 }

@@ -3,9 +3,7 @@
 use rustix::process::Signal;
 use thiserror::Error;
 
-use crate::process::spec::{
-    COMMAND_BYTES_MAX, ProcessSpec, STDIN_BYTES_MAX, TAIL_BYTES_MAX, WorkingDirectory,
-};
+use crate::process::spec::{COMMAND_BYTES_MAX, ProcessSpec, STDIN_BYTES_MAX, TAIL_BYTES_MAX, WorkingDirectory};
 
 /// Why a spec, or a kill, is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -53,19 +51,12 @@ pub enum SpecRefusal {
 
 pub(super) fn check(spec: &ProcessSpec) -> Result<(), SpecRefusal> {
     let names = spec.environment.iter().map(|(name, _)| name);
-    if let Some(name) = names
-        .clone()
-        .find(|name| name.is_empty() || name.contains('='))
-    {
+    if let Some(name) = names.clone().find(|name| name.is_empty() || name.contains('=')) {
         return Err(SpecRefusal::VariableNameIsInvalid(name.clone()));
     }
     let values = spec.environment.iter().map(|(_, value)| value);
     let identity = [&spec.identity.job_id, &spec.identity.node, &spec.program];
-    let strings = identity
-        .into_iter()
-        .chain(&spec.arguments)
-        .chain(names)
-        .chain(values);
+    let strings = identity.into_iter().chain(&spec.arguments).chain(names).chain(values);
     let directory = directory_bytes(&spec.directory)?;
     let all = strings.map(String::as_bytes).chain([directory]);
     if all.clone().any(|bytes| bytes.contains(&0)) {
@@ -74,12 +65,8 @@ pub(super) fn check(spec: &ProcessSpec) -> Result<(), SpecRefusal> {
     let bytes = all.map(|bytes| bytes.len() + 8).sum();
     match spec {
         _ if bytes > COMMAND_BYTES_MAX => Err(SpecRefusal::CommandIsTooLarge { bytes }),
-        _ if spec.stdin.len() > STDIN_BYTES_MAX => Err(SpecRefusal::StdinIsTooLarge {
-            bytes: spec.stdin.len(),
-        }),
-        _ if spec.tail_bytes_max > TAIL_BYTES_MAX => Err(SpecRefusal::TailIsTooLarge {
-            bytes: spec.tail_bytes_max,
-        }),
+        _ if spec.stdin.len() > STDIN_BYTES_MAX => Err(SpecRefusal::StdinIsTooLarge { bytes: spec.stdin.len() }),
+        _ if spec.tail_bytes_max > TAIL_BYTES_MAX => Err(SpecRefusal::TailIsTooLarge { bytes: spec.tail_bytes_max }),
         _ => Ok(()),
     }
 }
@@ -87,19 +74,13 @@ pub(super) fn check(spec: &ProcessSpec) -> Result<(), SpecRefusal> {
 fn directory_bytes(directory: &WorkingDirectory) -> Result<&[u8], SpecRefusal> {
     match directory {
         WorkingDirectory::Fresh => Ok(&[]),
-        WorkingDirectory::Named(path) if path.is_relative() => {
-            Err(SpecRefusal::DirectoryIsRelative(path.clone()))
-        }
-        WorkingDirectory::Named(path) => {
-            Ok(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()))
-        }
+        WorkingDirectory::Named(path) if path.is_relative() => Err(SpecRefusal::DirectoryIsRelative(path.clone())),
+        WorkingDirectory::Named(path) => Ok(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str())),
     }
 }
 
 pub(super) fn signal(raw: i32) -> Result<i32, SpecRefusal> {
-    Signal::from_named_raw(raw)
-        .map(|_| raw)
-        .ok_or(SpecRefusal::SignalIsUnknown(raw))
+    Signal::from_named_raw(raw).map(|_| raw).ok_or(SpecRefusal::SignalIsUnknown(raw))
 }
 
 #[cfg(test)]
@@ -124,21 +105,15 @@ mod tests {
 
     #[test]
     fn each_bound_is_refused_by_name() {
-        check_refused(&SpecRefusal::CommandHoldsNul, |spec| {
-            spec.arguments.push("a\0b".into())
-        });
+        check_refused(&SpecRefusal::CommandHoldsNul, |spec| spec.arguments.push("a\0b".into()));
         check_refused(&SpecRefusal::VariableNameIsInvalid("A=".into()), |spec| {
             spec.environment.push(("A=".into(), String::new()));
         });
         check_refused(&SpecRefusal::DirectoryIsRelative("x".into()), |spec| {
             spec.directory = WorkingDirectory::Named("x".into());
         });
-        check_refused(&SpecRefusal::TailIsTooLarge { bytes: 65_537 }, |spec| {
-            spec.tail_bytes_max = 65_537
-        });
-        check_refused(&SpecRefusal::StdinIsTooLarge { bytes: 1_048_577 }, |spec| {
-            spec.stdin = vec![0; 1_048_577]
-        });
+        check_refused(&SpecRefusal::TailIsTooLarge { bytes: 65_537 }, |spec| spec.tail_bytes_max = 65_537);
+        check_refused(&SpecRefusal::StdinIsTooLarge { bytes: 1_048_577 }, |spec| spec.stdin = vec![0; 1_048_577]);
         let bytes = COMMAND_BYTES_MAX + 5 * 8 + 6;
         check_refused(&SpecRefusal::CommandIsTooLarge { bytes }, |spec| {
             spec.arguments.push("x".repeat(COMMAND_BYTES_MAX));

@@ -44,24 +44,9 @@ pub(super) struct Attempts {
 impl Attempts {
     pub(super) fn start(&mut self, fence: u64, launched: Launched) {
         self.started += 1;
-        let Launched {
-            pid,
-            slot,
-            fresh_directory,
-        } = launched;
+        let Launched { pid, slot, fresh_directory } = launched;
         let (sequence, lapsed, force_at_ms) = (self.started, false, None);
-        self.running.insert(
-            pid,
-            Running {
-                fence,
-                pid,
-                slot,
-                lapsed,
-                sequence,
-                fresh_directory,
-                force_at_ms,
-            },
-        );
+        self.running.insert(pid, Running { fence, pid, slot, lapsed, sequence, fresh_directory, force_at_ms });
         self.pids.insert(fence, pid);
     }
 
@@ -78,9 +63,7 @@ impl Attempts {
     pub(super) fn force_at(&mut self, fence: u64, at_ms: u64) -> Option<Pid> {
         let pid = *self.pids.get(&fence)?;
         let running = self.running.get_mut(&pid)?;
-        let sooner = running
-            .force_at_ms
-            .map_or(at_ms, |before_ms| before_ms.min(at_ms));
+        let sooner = running.force_at_ms.map_or(at_ms, |before_ms| before_ms.min(at_ms));
         if let Some(before_ms) = running.force_at_ms.replace(sooner) {
             self.forces.remove(&(before_ms, fence));
         }
@@ -95,9 +78,7 @@ impl Attempts {
     pub(super) fn take_forced(&mut self, now_ms: u64) -> Vec<Pid> {
         let later = self.forces.split_off(&(now_ms + 1, 0));
         let due = std::mem::replace(&mut self.forces, later);
-        due.iter()
-            .filter_map(|(_, fence)| self.pids.get(fence).copied())
-            .collect()
+        due.iter().filter_map(|(_, fence)| self.pids.get(fence).copied()).collect()
     }
 
     /// Marks every running attempt as lapsed and gives their groups.
@@ -114,16 +95,8 @@ impl Attempts {
 
     /// The attempt whose session this is.
     pub(super) fn by_session(&self, session: Pid) -> Option<u64> {
-        let closing = || {
-            self.closing
-                .iter()
-                .map(|closing| &closing.running)
-                .find(|running| running.pid == session)
-        };
-        self.running
-            .get(&session)
-            .or_else(closing)
-            .map(|running| running.fence)
+        let closing = || self.closing.iter().map(|closing| &closing.running).find(|running| running.pid == session);
+        self.running.get(&session).or_else(closing).map(|running| running.fence)
     }
 
     /// Whether a process of this owner may live on: its attempt runs, or, when the owner is not known, any attempt
@@ -132,10 +105,7 @@ impl Attempts {
         match owner {
             Owner::Undecided(_) => true,
             Owner::Attempt(fence) => self.pids.contains_key(&fence),
-            Owner::AnyUpTo(sequence) => self
-                .running
-                .values()
-                .any(|running| running.sequence <= sequence),
+            Owner::AnyUpTo(sequence) => self.running.values().any(|running| running.sequence <= sequence),
         }
     }
 
@@ -165,13 +135,7 @@ pub(super) type Report = (Ended, Option<CString>);
 impl Closing {
     fn report(&mut self) -> Report {
         let (fence, boot_ms) = (self.running.fence, self.ended_ms);
-        let ended = Ended {
-            fence,
-            end: self.end,
-            usage: self.usage,
-            boot_ms,
-            directory_left: false,
-        };
+        let ended = Ended { fence, end: self.end, usage: self.usage, boot_ms, directory_left: false };
         (ended, self.running.fresh_directory.take())
     }
 }

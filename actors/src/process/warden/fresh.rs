@@ -53,10 +53,7 @@ impl FreshDirectories {
     fn name_spare(&mut self, directory: &CStr) -> CString {
         self.named += 1;
         let path = directory.to_bytes();
-        let base = path
-            .iter()
-            .rposition(|byte| *byte == b'/')
-            .map_or(&[][..], |at| &path[..=at]);
+        let base = path.iter().rposition(|byte| *byte == b'/').map_or(&[][..], |at| &path[..=at]);
         let name = [base, b"attempt-spare-", self.named.to_string().as_bytes()].concat();
         CString::new(name).expect("made of a path without NUL and digits")
     }
@@ -71,7 +68,6 @@ fn is_empty(directory: &CStr) -> bool {
     let Ok(mut entries) = Dir::read_from(&opened) else {
         return false;
     };
-    let empty = entries
-        .all(|entry| entry.is_ok_and(|entry| matches!(entry.file_name().to_bytes(), b"." | b"..")));
+    let empty = entries.all(|entry| entry.is_ok_and(|entry| matches!(entry.file_name().to_bytes(), b"." | b"..")));
     empty && rustix::fs::fchmod(&opened, Mode::RWXU).is_ok()
 }

@@ -34,19 +34,12 @@ impl Launcher {
         })
     }
 
-    pub(super) fn launch(
-        &mut self,
-        spawn: &Spawn,
-        stdio: &[OwnedFd; FDS_PER_SPAWN],
-    ) -> Result<Launched, End> {
+    pub(super) fn launch(&mut self, spawn: &Spawn, stdio: &[OwnedFd; FDS_PER_SPAWN]) -> Result<Launched, End> {
         let arguments = c_strings(&spawn.arguments)?;
         let environment = c_strings(&spawn.environment)?;
         let directory = c_string(&spawn.directory)?;
         let programs = c_strings(&candidates(&spawn.arguments, &spawn.environment))?;
-        let slot = self.slots.claim().ok_or(End::Failed {
-            stage: Stage::Fork,
-            errno: libc::EAGAIN,
-        })?;
+        let slot = self.slots.claim().ok_or(End::Failed { stage: Stage::Fork, errno: libc::EAGAIN })?;
         let launch = sys::Launch {
             programs: &programs,
             arguments: &arguments,
@@ -57,31 +50,20 @@ impl Launcher {
             no_new_privileges: self.no_new_privileges,
             warden: self.warden,
         };
-        let made = if spawn.fresh {
-            self.fresh.make(&directory)
-        } else {
-            Ok(())
-        };
+        let made = if spawn.fresh { self.fresh.make(&directory) } else { Ok(()) };
         let forked = match made {
             Ok(()) => sys::fork(&launch, &self.slots, slot).map_err(|error| (Stage::Fork, error)),
             Err(error) => Err((Stage::MakeDirectory, error.into())),
         };
         let fresh_directory = spawn.fresh.then_some(directory);
         match forked {
-            Ok(pid) => Ok(Launched {
-                pid,
-                slot,
-                fresh_directory,
-            }),
+            Ok(pid) => Ok(Launched { pid, slot, fresh_directory }),
             Err((stage, error)) => {
                 self.slots.release(slot);
                 if let (Stage::Fork, Some(directory)) = (stage, fresh_directory) {
                     self.fresh.give_back(directory);
                 }
-                Err(End::Failed {
-                    stage,
-                    errno: error.raw_os_error().unwrap_or(libc::EAGAIN),
-                })
+                Err(End::Failed { stage, errno: error.raw_os_error().unwrap_or(libc::EAGAIN) })
             }
         }
     }
@@ -99,9 +81,7 @@ fn candidates(arguments: &[Vec<u8>], environment: &[Vec<u8>]) -> Vec<Vec<u8>> {
     if program.is_empty() || program.contains(&b'/') {
         return vec![program.to_vec()];
     }
-    let path = environment
-        .iter()
-        .find_map(|variable| variable.strip_prefix(b"PATH="));
+    let path = environment.iter().find_map(|variable| variable.strip_prefix(b"PATH="));
     path.unwrap_or(&[])
         .split(|byte| *byte == b':')
         .map(|entry| if entry.is_empty() { b"." } else { entry })
@@ -110,41 +90,16 @@ fn candidates(arguments: &[Vec<u8>], environment: &[Vec<u8>]) -> Vec<Vec<u8>> {
 }
 
 fn limits(spawn: &Spawn) -> Vec<(Resource, Rlimit)> {
-    let exactly = |bound: u64| Rlimit {
-        current: Some(bound),
-        maximum: Some(bound),
-    };
+    let exactly = |bound: u64| Rlimit { current: Some(bound), maximum: Some(bound) };
     let files_hard = rustix::process::getrlimit(Resource::Nofile).maximum;
     let files_soft = files_hard.map_or(OPEN_FILES_SOFT, |hard| hard.min(OPEN_FILES_SOFT));
-    let files = spawn
-        .limits
-        .open_files_max
-        .map(|bound| files_hard.map_or(bound, |hard| bound.min(hard)));
+    let files = spawn.limits.open_files_max.map(|bound| files_hard.map_or(bound, |hard| bound.min(hard)));
     let mut limits = vec![
         (Resource::Core, exactly(0)),
-        (
-            Resource::Nofile,
-            files.map_or(
-                Rlimit {
-                    current: Some(files_soft),
-                    maximum: files_hard,
-                },
-                exactly,
-            ),
-        ),
+        (Resource::Nofile, files.map_or(Rlimit { current: Some(files_soft), maximum: files_hard }, exactly)),
     ];
-    limits.extend(
-        spawn
-            .limits
-            .address_space_bytes_max
-            .map(|bound| (Resource::As, exactly(bound))),
-    );
-    limits.extend(
-        spawn
-            .limits
-            .file_bytes_max
-            .map(|bound| (Resource::Fsize, exactly(bound))),
-    );
+    limits.extend(spawn.limits.address_space_bytes_max.map(|bound| (Resource::As, exactly(bound))));
+    limits.extend(spawn.limits.file_bytes_max.map(|bound| (Resource::Fsize, exactly(bound))));
     limits
 }
 
@@ -153,10 +108,7 @@ fn c_strings(list: &[Vec<u8>]) -> Result<Vec<CString>, End> {
 }
 
 fn c_string(bytes: &[u8]) -> Result<CString, End> {
-    CString::new(bytes).map_err(|_| End::Failed {
-        stage: Stage::Prepare,
-        errno: libc::EINVAL,
-    })
+    CString::new(bytes).map_err(|_| End::Failed { stage: Stage::Prepare, errno: libc::EINVAL })
 }
 
 #[cfg(test)]
@@ -165,13 +117,7 @@ mod tests {
 
     fn check(program: &str, path: &str, expected: &[&str]) {
         let found = candidates(&[program.into()], &[b"A=/no".to_vec(), path.into()]);
-        assert_eq!(
-            found,
-            expected
-                .iter()
-                .map(|path| path.as_bytes().to_vec())
-                .collect::<Vec<_>>()
-        );
+        assert_eq!(found, expected.iter().map(|path| path.as_bytes().to_vec()).collect::<Vec<_>>());
     }
 
     #[test]

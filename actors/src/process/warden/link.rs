@@ -6,9 +6,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags, recvmsg, send,
-};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags, recvmsg, send};
 
 use super::{FDS_PER_SPAWN, Malformed, Notice, Request, Spawn};
 use crate::process::wire::Frames;
@@ -48,27 +46,16 @@ impl Link {
     /// Moves the socket away from standard input and out of reach of children.
     pub(super) fn from_stdin() -> io::Result<Self> {
         let socket = rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?;
-        Ok(Self {
-            socket,
-            frames: Frames::default(),
-            fds: VecDeque::new(),
-            unsent: Vec::new(),
-        })
+        Ok(Self { socket, frames: Frames::default(), fds: VecDeque::new(), unsent: Vec::new() })
     }
 
     /// Takes what one message brings; nothing there is fine.
     pub(super) fn receive(&mut self) -> Result<(), Broken> {
         let mut bytes = [0_u8; READ_BYTES];
-        let mut space =
-            [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS_PER_MESSAGE_MAX))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS_PER_MESSAGE_MAX))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
-        let message = match recvmsg(
-            &self.socket,
-            &mut [IoSliceMut::new(&mut bytes)],
-            &mut control,
-            flags,
-        ) {
+        let message = match recvmsg(&self.socket, &mut [IoSliceMut::new(&mut bytes)], &mut control, flags) {
             Ok(message) => message,
             Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
             Err(_) => return Err(Broken::NodeIsGone),
@@ -110,11 +97,7 @@ impl Link {
     /// Sends what the socket takes. A node that is gone is noticed by `receive`.
     pub(super) fn flush(&mut self) {
         while !self.unsent.is_empty() {
-            match send(
-                &self.socket,
-                &self.unsent,
-                SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
-            ) {
+            match send(&self.socket, &self.unsent, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
                 Ok(sent) => drop(self.unsent.drain(..sent)),
                 Err(Errno::INTR) => {}
                 Err(_) => return,

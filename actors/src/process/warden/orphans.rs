@@ -39,10 +39,7 @@ pub(super) struct Orphans {
 
 impl Orphans {
     pub(super) fn new() -> Self {
-        Self {
-            children: Children::new(),
-            adopted: HashMap::new(),
-        }
+        Self { children: Children::new(), adopted: HashMap::new() }
     }
 
     /// Takes note of children that the warden has been given since, and looks again at undecided ones.
@@ -81,9 +78,7 @@ impl Orphans {
     }
 
     pub(super) fn owners(&self) -> impl Iterator<Item = (Pid, Owner)> {
-        self.adopted
-            .iter()
-            .map(|(pid, orphan)| (*pid, orphan.owner))
+        self.adopted.iter().map(|(pid, orphan)| (*pid, orphan.owner))
     }
 
     /// Kills one and its group, unless the group is that of a running attempt.
@@ -111,9 +106,7 @@ impl Orphans {
     }
 
     pub(super) fn any_undecided(&self) -> bool {
-        self.adopted
-            .values()
-            .any(|orphan| matches!(orphan.owner, Owner::Undecided(_)))
+        self.adopted.values().any(|orphan| matches!(orphan.owner, Owner::Undecided(_)))
     }
 
     pub(super) fn any(&self) -> bool {
@@ -124,15 +117,12 @@ impl Orphans {
 fn fence_in_environment(pid: Pid) -> Option<u64> {
     let environment = std::fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())).ok()?;
     environment.split(|byte| *byte == 0).find_map(|variable| {
-        let value = variable
-            .strip_prefix(FENCE.as_bytes())?
-            .strip_prefix(b"=")?;
+        let value = variable.strip_prefix(FENCE.as_bytes())?.strip_prefix(b"=")?;
         std::str::from_utf8(value).ok()?.parse().ok()
     })
 }
 
 /// Whether the process is in the middle of an exec or dead: then it has no arguments either.
 fn is_changing(pid: Pid) -> bool {
-    std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero()))
-        .is_ok_and(|bytes| bytes.is_empty())
+    std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).is_ok_and(|bytes| bytes.is_empty())
 }

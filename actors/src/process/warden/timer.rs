@@ -12,10 +12,8 @@ pub(super) struct Timer {
 
 impl Timer {
     pub(super) fn new() -> io::Result<Self> {
-        let fd = rustix::time::timerfd_create(
-            TimerfdClockId::Boottime,
-            TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK,
-        )?;
+        let fd =
+            rustix::time::timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
         Ok(Self { fd, armed_ms: None })
     }
 
@@ -24,16 +22,10 @@ impl Timer {
         if at_ms == self.armed_ms {
             return Ok(());
         }
-        let zero = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
+        let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
         // A time of zero would disarm: 1 ms after boot is as much in the past.
         let value = at_ms.map_or(zero, |at_ms| timespec(at_ms.max(1)));
-        let alarm = Itimerspec {
-            it_interval: zero,
-            it_value: value,
-        };
+        let alarm = Itimerspec { it_interval: zero, it_value: value };
         rustix::time::timerfd_settime(&self.fd, TimerfdTimerFlags::ABSTIME, &alarm)?;
         self.armed_ms = at_ms;
         Ok(())
@@ -43,10 +35,7 @@ impl Timer {
 fn timespec(at_ms: u64) -> Timespec {
     let seconds = i64::try_from(at_ms / 1000).unwrap_or(i64::MAX);
     let nanos = i64::try_from(at_ms % 1000 * 1_000_000).expect("less than a second of nanoseconds");
-    Timespec {
-        tv_sec: seconds,
-        tv_nsec: nanos,
-    }
+    Timespec { tv_sec: seconds, tv_nsec: nanos }
 }
 
 impl AsFd for Timer {

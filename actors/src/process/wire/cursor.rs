@@ -60,11 +60,7 @@ impl<'a> Cursor<'a> {
 
     /// Gives `value` when nothing follows it.
     pub(super) fn end<T>(self, value: T) -> Result<T, Malformed> {
-        if self.rest.is_empty() {
-            Ok(value)
-        } else {
-            Err(Malformed)
-        }
+        if self.rest.is_empty() { Ok(value) } else { Err(Malformed) }
     }
 }
 

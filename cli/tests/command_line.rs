@@ -127,7 +127,7 @@ fn a_wrong_line_of_a_file_is_told_with_its_number_before_anything_is_submitted()
         User::new().run_with(&["job", "submit", "--from-file", "-"], lines);
     assert_eq!((code, stdout.as_str()), (2, ""));
     assert!(
-        stderr.contains("line 2: ") && stderr.contains("did you mean `queue`"),
+        stderr.contains("line 2, column ") && stderr.contains("did you mean `queue`"),
         "{stderr}"
     );
     assert!(stderr.contains("code: unknown_field"), "{stderr}");

@@ -85,14 +85,7 @@ fn a_wrong_line_of_a_file_is_told_with_its_number_before_anything_is_submitted()
     let lines = "{\"command\": [\"true\"]}\n{\"command\": [\"true\"], \"quue\": \"x\"}\n";
     let (code, stdout, stderr) = User::new().run_with(&["job", "submit", "--from-file", "-"], lines);
     assert_eq!((code, stdout.as_str()), (2, ""));
-<<<<<<< HEAD
-    assert!(stderr.contains("line 2: ") && stderr.contains("did you mean `queue`"), "{stderr}");
-=======
-    assert!(
-        stderr.contains("line 2, column ") && stderr.contains("did you mean `queue`"),
-        "{stderr}"
-    );
->>>>>>> badinput
+    assert!(stderr.contains("line 2, column ") && stderr.contains("did you mean `queue`"), "{stderr}");
     assert!(stderr.contains("code: unknown_field"), "{stderr}");
 }
 

@@ -14,7 +14,7 @@ fn short_job() -> JobRequest {
 #[tokio::test]
 async fn a_killed_leader_costs_no_acknowledged_job() {
     let mut trial = Trial::start(with_short_leases(settings(3))).await;
-    let load = Load::start(&trial.client, 8, &short_job());
+    let load = Load::start(&trial.client, 12, &short_job());
     load.so_many_more(50).await;
     let leader = trial.leader().await;
     // The fault happens in the middle: with attempts on the very node.
@@ -33,7 +33,7 @@ async fn a_killed_leader_costs_no_acknowledged_job() {
 #[tokio::test]
 async fn all_nodes_killed_at_once_lose_nothing_acknowledged() {
     let mut trial = Trial::start(settings(3)).await;
-    let load = Load::start(&trial.client, 8, &short_job());
+    let load = Load::start(&trial.client, 12, &short_job());
     load.so_many_more(100).await;
     for position in 0..3 {
         trial.node(position).kill().await.unwrap();

@@ -39,7 +39,7 @@ async fn a_leader_that_stops_hands_over_and_its_jobs_run_elsewhere() {
 #[tokio::test]
 async fn a_rolling_restart_under_load_loses_nothing() {
     let mut trial = Trial::start(settings(3)).await;
-    let load = Load::start(&trial.client, 8, &JobRequest::new(["sh", "-c", "sleep 0.1; echo done"]));
+    let load = Load::start(&trial.client, 12, &JobRequest::new(["sh", "-c", "sleep 0.1; echo done"]));
     load.so_many_more(20).await;
     for position in 0..3 {
         trial.node(position).stop().await.unwrap();

@@ -1,4 +1,4 @@
-//! Submits that go on while nodes come and go, and the list of what was acknowledged.
+//! Jobs that are submitted and run while nodes come and go, and the list of what was acknowledged.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,10 @@ use quorla_client::{Client, Error, JobId, JobRequest};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// Callers that submit one job after the other until they are told to stop.
+use crate::eventually::eventually_holds;
+
+/// Callers that each submit a job, wait for its end and begin anew, until they are told to stop. So no more jobs live at
+/// once than there are callers.
 pub struct Load {
     callers: Vec<JoinHandle<Vec<Error>>>,
     over: Arc<AtomicBool>,
@@ -15,14 +18,14 @@ pub struct Load {
 }
 
 impl Load {
-    /// Starts so many callers that submit this job.
+    /// Starts so many callers of this job.
     #[must_use]
     pub fn start(client: &Client, callers: usize, job: &JobRequest) -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let (acknowledged, _) = watch::channel(Vec::new());
         let caller = |_| {
             let (client, job) = (client.clone(), job.clone());
-            tokio::spawn(submit_until(Arc::clone(&over), client, job, acknowledged.clone()))
+            tokio::spawn(run_until(Arc::clone(&over), client, job, acknowledged.clone()))
         };
         let callers = (0..callers).map(caller).collect();
         Self { callers, over, acknowledged }
@@ -31,14 +34,14 @@ impl Load {
     /// Waits until so many more jobs are acknowledged than now.
     ///
     /// # Panics
-    /// Never: this side keeps the channel open.
+    /// When they are not within the guard.
     pub async fn so_many_more(&self, jobs: usize) {
-        let mut acknowledged = self.acknowledged.subscribe();
-        let wanted = acknowledged.borrow().len() + jobs;
-        acknowledged.wait_for(|acknowledged| acknowledged.len() >= wanted).await.expect("the load keeps its channel");
+        let count = || self.acknowledged.borrow().len();
+        let wanted = count() + jobs;
+        eventually_holds("more jobs are acknowledged", async || count() >= wanted).await;
     }
 
-    /// Ends the load: every acknowledged job, and every submit that was not acknowledged.
+    /// Ends the load: every acknowledged job, and every call that did not give what it was for.
     ///
     /// # Panics
     /// When a caller did.
@@ -50,7 +53,7 @@ impl Load {
     }
 }
 
-async fn submit_until(
+async fn run_until(
     over: Arc<AtomicBool>,
     client: Client,
     job: JobRequest,
@@ -58,10 +61,14 @@ async fn submit_until(
 ) -> Vec<Error> {
     let mut errors = Vec::new();
     while !over.load(Ordering::Relaxed) {
-        match client.submit(job.clone()).await {
-            Ok(submitted) => acknowledged.send_modify(|jobs| jobs.push(submitted.job_id)),
-            Err(error) => errors.push(error),
-        }
+        let done = match client.submit(job.clone()).await {
+            Ok(submitted) => {
+                acknowledged.send_modify(|jobs| jobs.push(submitted.job_id));
+                client.wait(submitted.job_id, None).await.map(drop)
+            }
+            Err(error) => Err(error),
+        };
+        errors.extend(done.err());
     }
     errors
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use futures::StreamExt as _;
 use quorla_cli::local::{Cluster, NodeProcess, Settings};
 use quorla_client::{AttemptOutcome, Client, ErrorCode, JobId, JobState, JobView, NodeView, Options, ReadLevel};
 
@@ -11,6 +12,7 @@ use crate::eventually::eventually;
 
 /// Lines of each node's log that a red test shows.
 const LOG_LINES_SHOWN: usize = 60;
+const WAITS_IN_FLIGHT: usize = 64;
 const HASH_TIMEOUT_MS: u64 = 60_000;
 
 /// See the module. Dropped, it kills what runs; in a red test it shows the ends of the logs first.
@@ -137,8 +139,8 @@ impl Trial {
     /// # Panics
     /// When one did not.
     pub async fn all_have_one_result(&self, jobs: &[JobId]) {
-        let waits = jobs.iter().map(|job| self.ended(*job));
-        for view in futures::future::join_all(waits).await {
+        let mut ended = futures::stream::iter(jobs).map(|job| self.ended(*job)).buffer_unordered(WAITS_IN_FLIGHT);
+        while let Some(view) = ended.next().await {
             assert_eq!(view.state, JobState::Succeeded, "{view:?}");
             assert_eq!(results(&view), 1, "{view:?}");
             assert!(view.attempts.windows(2).all(|pair| pair[0].fence < pair[1].fence), "fences rise: {view:?}");

@@ -104,6 +104,11 @@ pub(super) fn actor_settings(config: &Config, own: &Member) -> ActorSettings {
     }
 }
 
+/// By time first, so that boot ids rise; a clock that was set back costs one refusal.
+fn draw_boot_id() -> BootId {
+    BootId((u128::from(SystemClock.wall_ms()) << 64) | u128::from(rand::random::<u64>()))
+}
+
 pub(super) async fn process_agent(config: &Config, warden: WardenCommand) -> Result<Arc<ProcessAgent>, NodeError> {
     let beside = config.node.data_dir.parent().unwrap_or(Path::new("."));
     let slots = capacity(config).slots;

@@ -49,7 +49,7 @@ clippy: setup ## lints, warnings are errors
 
 docs: setup ## documentation of our crates, warnings are errors
 	@echo '--- documentation'
-	@$(in_env) RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items
+	@$(in_env) RUSTDOCFLAGS='-D warnings -A rustdoc::private-intra-doc-links' cargo doc --workspace --no-deps --document-private-items
 
 # The advisory database lies on a network that a build machine need not reach: `cargo deny check advisories` by hand.
 deny: setup ## licences, banned crates and sources, where cargo-deny is installed

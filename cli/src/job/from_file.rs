@@ -70,7 +70,8 @@ fn read_line(reader: &mut impl BufRead, text: &mut Vec<u8>) -> std::io::Result<u
 fn line(number: usize, text: &[u8]) -> Result<Option<JobRequest>, Fault> {
     let not_utf8 = |_| Fault::new(Exit::USAGE, "invalid_request", format!("line {number}: it is not UTF-8"));
     let text = std::str::from_utf8(text).map_err(not_utf8)?;
-    if text.trim().is_empty() {
+    let text = text.trim_end();
+    if text.is_empty() {
         return Ok(None);
     }
     let job = JobRequest::from_json_after(number - 1, text).map_err(quorla_client::Error::from)?;

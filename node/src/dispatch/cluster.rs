@@ -151,13 +151,14 @@ fn member_of<'s>(record: &NodeRecord, status: &'s Status) -> Option<&'s Peer> {
     members.filter(|peer| peer.node_key == record.key.0).max_by_key(|peer| peer.raft_id)
 }
 
+/// What that storage does: a former one may still have a vote that nobody can cast.
 fn role(record: &NodeRecord, status: &Status) -> NodeRole {
-    let leads = status.leader.as_ref().is_some_and(|leader| leader.node_key == record.key.0);
-    let votes = status.voters.iter().any(|peer| peer.node_key == record.key.0);
+    let leads = |peer: &Peer| status.leader.as_ref().is_some_and(|leader| leader.raft_id == peer.raft_id);
+    let votes = |peer: &Peer| status.voters.iter().any(|voter| voter.raft_id == peer.raft_id);
     match member_of(record, status) {
         _ if !record.up => NodeRole::Gone,
-        Some(_) if leads => NodeRole::Leader,
-        Some(_) if votes => NodeRole::Follower,
+        Some(peer) if leads(peer) => NodeRole::Leader,
+        Some(peer) if votes(peer) => NodeRole::Follower,
         Some(_) => NodeRole::Learner,
         None => NodeRole::Worker,
     }

@@ -185,9 +185,10 @@ impl RaftNetworkV2<TypeConfig> for Link {
             let Some(first) = input.next().await else {
                 return Ok(Box::pin(futures::stream::empty()) as AppendStream<'s>);
             };
-            // A heartbeat is a stream of one: it must not wait behind replication.
+            // A heartbeat is a stream of one without entries: it must not wait behind replication. An entry may be larger
+            // than a frame of the vote channel.
             let second = input.next().now_or_never();
-            if matches!(second, Some(None)) {
+            if matches!(second, Some(None)) && first.entries.is_empty() {
                 let (previous, last) = (first.prev_log_id, last_log_id(&first));
                 let response = self.append_once(&first, option.hard_ttl()).await?;
                 let result = response.into_stream_result(previous, last);

@@ -159,3 +159,17 @@ async fn a_quorum_round_starts_after_the_call() {
     cluster.network.heal();
     cluster.stop_all().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_catches_up_over_entries_larger_than_a_vote_frame() {
+    let mut cluster = Cluster::of(3, fast()).await;
+    let leader = cluster.position_of(cluster.leader().await);
+    let behind = (leader + 1) % 3;
+    cluster.assert_agreement().await;
+    cluster.stop(behind).await;
+    let bytes = quorla_consensus::Channel::VOTE.frame_bytes_max() + 1;
+    cluster.node(leader).consensus.propose(Lane::Client, commands::noise(bytes)).await.unwrap();
+    cluster.restart(behind).await;
+    cluster.assert_agreement().await;
+    cluster.stop_all().await;
+}

@@ -54,7 +54,7 @@ async fn what_is_asked_wrongly_is_refused_with_its_code_and_nothing_is_submitted
 async fn wrong_flags(terminal: &Terminal) {
     let rows: [(&[&str], &[&str]); 6] = [
         (&["--attempt-timeout", "5parsecs"], &["5parsecs", "250ms, 3s, 10m, 2h or 7d"]),
-        (&["--timeout", "5"], &["\"5\" is no duration"]),
+        (&["--job-timeout", "5"], &["\"5\" is no duration"]),
         (&["--memory", "5KB"], &["\"5KB\" is no size", "64KiB"]),
         (&["--cpu", "many"], &["\"many\" is no number of CPUs"]),
         (&["--priority", "101"], &["0..=100"]),
@@ -124,7 +124,7 @@ async fn every_outcome_has_the_exit_code_of_the_table() {
 
     let failing = terminal.submit(&["--", "false"]).await;
     assert_eq!(terminal.run(&["job", "wait", &failing]).await.exit, 10);
-    let late = terminal.submit(&["--timeout", "1ms", "--", "sleep", "600"]).await;
+    let late = terminal.submit(&["--job-timeout", "1ms", "--", "sleep", "600"]).await;
     assert_eq!(terminal.run(&["job", "wait", &late]).await.exit, 12);
     let fine = terminal.submit(&["--idempotency-key", "once", "--", "true"]).await;
     assert_eq!(terminal.run(&["job", "wait", &fine]).await.exit, 0);

@@ -1,7 +1,6 @@
 //! Snapshots: built, purged behind, sent, refused when damaged, installed, found again after a restart.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use quorla_consensus::failpoints::{self, Action};
 use quorla_consensus::{ReadLevel, Tuning};

@@ -175,12 +175,14 @@ impl RaftNetworkV2<TypeConfig> for Link {
 
     fn stream_append<'s, S>(
         &'s mut self,
-        mut input: S,
+        input: S,
         option: RPCOption,
     ) -> BoxFuture<'s, Result<AppendStream<'s>, RpcError>>
     where
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
+        // Its end may be met below and again in the pipeline.
+        let mut input = input.fuse();
         Box::pin(async move {
             let Some(first) = input.next().await else {
                 return Ok(Box::pin(futures::stream::empty()) as AppendStream<'s>);

@@ -64,7 +64,7 @@ async fn wrong_flags(terminal: &Terminal) {
         let arguments = [&["job", "submit"], flags, &["--", "true"]].concat();
         terminal.run(&arguments).await.refused(2, "usage", words);
     }
-    terminal.run(&["job", "list", "--state", "ended"]).await.refused(2, "usage", &["there are delayed, queued"]);
+    terminal.run(&["job", "list", "--state", "runing"]).await.refused(2, "usage", &["did you mean running?"]);
     terminal.run(&["job", "frobnicate"]).await.refused(2, "usage", &["frobnicate"]);
 }
 

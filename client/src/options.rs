@@ -17,7 +17,7 @@ pub struct Options {
     pub rules: RetryRules,
     /// How long `connect` tries, in milliseconds.
     pub connect_timeout_ms: u64,
-    /// How long one try of a prompt request may take, in milliseconds.
+    /// How long one try of a prompt request may take, in milliseconds; longer than a server takes to say that it can't.
     pub try_timeout_ms: u64,
     /// How fresh reads are.
     pub read: ReadLevel,
@@ -36,7 +36,7 @@ impl Options {
             credentials,
             rules: RetryRules::default(),
             connect_timeout_ms: 5_000,
-            try_timeout_ms: 10_000,
+            try_timeout_ms: 15_000,
             read: ReadLevel::Linearizable,
             follow_leader: true,
             agent: concat!("quorla-client/", env!("CARGO_PKG_VERSION")).to_owned(),

@@ -62,6 +62,7 @@ struct Inner {
     proposer: Arc<Proposer>,
     rounds: Arc<Rounds>,
     time: Arc<LedgerTime>,
+    is_new: bool,
     status: watch::Receiver<Status>,
     recovered: watch::Receiver<bool>,
     membership_turn: Semaphore,
@@ -80,11 +81,12 @@ impl Consensus {
         let Settings { storage, group, node_key, address, tuning, defect } = settings;
         let opened = open_stores(Arc::clone(&storage), group, &tuning, defect).await?;
         let raft_id = storage.identity().raft_id.0;
+        let is_new = opened.log.is_new().map_err(StartError::io("read the log in", storage.path()))?;
         let time = Arc::new(LedgerTime::new(clock, raft_id));
         let links = Arc::new(Links { transport, group, raft_id, time: Arc::clone(&time) });
         let raft = start_raft(&tuning, group, &links, &opened).await?;
         let server = Server { raft: raft.clone(), links: Arc::clone(&links), state: opened.state.clone() };
-        let router = Router::new(&raft);
+        let router = Router::new(&raft, Arc::clone(&time), tuning.silence_ms_max());
         let proposer = Proposer::new(tuning.entries_in_flight_max, tuning.propose_timeout_ms);
         let rounds = Arc::new(Rounds::default());
         let (status_sender, status) = watch::channel(Status { raft_id, ..Status::default() });
@@ -98,6 +100,7 @@ impl Consensus {
                 proposer,
                 rounds,
                 time,
+                is_new,
                 status,
                 recovered,
                 membership_turn: Semaphore::new(1),
@@ -144,6 +147,11 @@ impl Consensus {
                 }
             }
         });
+    }
+
+    /// Whether the log held nothing when it was opened, or no more than a founding that was cut short.
+    pub fn is_new(&self) -> bool {
+        self.inner.is_new
     }
 
     /// Creates the group with this storage as its only voter, and proposes the founding command.

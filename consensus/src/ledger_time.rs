@@ -87,6 +87,13 @@ impl LedgerTime {
         }
     }
 
+    /// Whether a frame of this member came within so many milliseconds.
+    pub(crate) fn has_heard(&self, raft_id: u64, within_ms: u64) -> bool {
+        let boot_ms = self.clock.boot_ms();
+        let state = self.state();
+        state.samples.get(&raft_id).is_some_and(|sample| boot_ms.saturating_sub(sample.seen_boot_ms) <= within_ms)
+    }
+
     /// Ledger time now; never goes back within a process.
     pub(crate) fn now(&self) -> Millis {
         let boot_ms = self.clock.boot_ms();

@@ -29,6 +29,9 @@ pub(crate) use database::{is_damage, quiet as quiet_options, read_all};
 pub(crate) use record::{decode_record, encode_record};
 pub(crate) use writer::Job;
 
+/// The last entry of a founding.
+const FOUNDING_INDEX_MAX: u64 = 2;
+
 /// A replication message carries at most about this many bytes of entries.
 const REPLICATION_BYTES_MAX: usize = 1 << 20;
 
@@ -57,6 +60,12 @@ impl LogStore {
     /// Bytes of commands appended to this log since the process started; what triggers snapshots.
     pub fn appended_bytes(&self) -> u64 {
         self.database.appended_bytes(self.group)
+    }
+
+    /// Whether it holds nothing, or no more than a founding: the membership, a first entry and the founding command.
+    /// Whoever else is admitted comes later.
+    pub(crate) fn is_new(&self) -> io::Result<bool> {
+        Ok(self.last_log_id()?.is_none_or(|last| last.index <= FOUNDING_INDEX_MAX))
     }
 
     /// The last entry on disk, or the purge point.

@@ -1,10 +1,16 @@
 //! Who leads, as this node knows it at the moment.
+//!
+//! openraft believes in a leader until the next vote. Where a majority is gone that never comes, so a leadership that has
+//! fallen silent counts as none here: what is asked for then is refused, rather than appended and left unknown (R9).
+
+use std::sync::Arc;
 
 use openraft::ServerState;
 use openraft::async_runtime::WatchReceiver;
 use openraft::metrics::RaftServerMetrics;
 use openraft::type_config::alias::WatchReceiverOf;
 
+use crate::ledger_time::LedgerTime;
 use crate::network::serve::Raft;
 use crate::transport::Peer;
 use crate::types::{LeaderId, TypeConfig};
@@ -25,11 +31,13 @@ pub(crate) enum Route {
 pub(crate) struct Router {
     raft_id: u64,
     metrics: WatchReceiverOf<TypeConfig, RaftServerMetrics<TypeConfig>>,
+    time: Arc<LedgerTime>,
+    silence_ms_max: u64,
 }
 
 impl Router {
-    pub(crate) fn new(raft: &Raft) -> Self {
-        Self { raft_id: *raft.node_id(), metrics: raft.server_metrics() }
+    pub(crate) fn new(raft: &Raft, time: Arc<LedgerTime>, silence_ms_max: u64) -> Self {
+        Self { raft_id: *raft.node_id(), metrics: raft.server_metrics(), time, silence_ms_max }
     }
 
     pub(crate) fn route(&self) -> Route {
@@ -37,6 +45,9 @@ impl Router {
         let Some(leader) = metrics.current_leader.filter(|_| metrics.vote.is_committed()) else {
             return Route::Nowhere;
         };
+        if !self.is_heard(leader, &metrics) {
+            return Route::Nowhere;
+        }
         let expected = *metrics.vote.leader_id();
         if leader == self.raft_id {
             let leads = metrics.state == ServerState::Leader;
@@ -59,7 +70,17 @@ impl Router {
         }
     }
 
-    /// Waits until leadership or membership may have changed; `false` when raft is gone.
+    /// Whether the leader was heard of lately; this node, when it leads, whether a majority was.
+    fn is_heard(&self, leader: u64, metrics: &RaftServerMetrics<TypeConfig>) -> bool {
+        let heard = |raft_id: u64| raft_id == self.raft_id || self.time.has_heard(raft_id, self.silence_ms_max);
+        if leader != self.raft_id {
+            return heard(leader);
+        }
+        let voters: Vec<u64> = metrics.membership_config.membership().voter_ids().collect();
+        2 * voters.iter().filter(|voter| heard(**voter)).count() > voters.len()
+    }
+
+    /// Waits until leadership or membership may have changed; `false` when raft is gone. Silence changes nothing here.
     pub(crate) async fn changed(&mut self) -> bool {
         self.metrics.changed().await.is_ok()
     }

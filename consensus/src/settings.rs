@@ -63,6 +63,12 @@ impl Default for Tuning {
 }
 
 impl Tuning {
+    /// A leader without a word from a majority, and a follower without one from its leader, believe in no leadership any
+    /// more after so long: several elections could have passed.
+    pub(crate) const fn silence_ms_max(&self) -> u64 {
+        4 * self.election_timeout_ms_max
+    }
+
     /// The configuration of openraft (R6). `allow_log_reversion` is never set (R1).
     pub(crate) fn openraft_config(&self, group: GroupId) -> openraft::Config {
         openraft::Config {

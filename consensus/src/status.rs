@@ -40,7 +40,7 @@ pub struct Status {
     pub role: Role,
     /// The term.
     pub term: u64,
-    /// Who leads, this node included.
+    /// Who leads, this node included; none when that leadership has fallen silent.
     pub leader: Option<Peer>,
     /// The last entry of the log here.
     pub last_log_index: Option<u64>,

@@ -290,7 +290,7 @@ impl Network {
             }
         });
         let founding = storage.identity().raft_id == FOUNDING_RAFT_ID;
-        if founding && consensus.status().borrow().last_log_index.is_none() {
+        if founding && consensus.is_new() {
             self.found(&consensus, &storage).await?;
         }
         Ok(consensus)

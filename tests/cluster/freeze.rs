@@ -51,8 +51,8 @@ async fn frozen_past_its_lease(who: Who) {
     .await;
     // A whole round through the node: what it had to say before is said.
     let after = Gate::closed();
-    after.open();
     let fresh = on_node(&trial, &after, frozen).await;
+    after.open();
     trial.ended(fresh).await;
     for before in before {
         let view = trial.client.info(before.id).await.unwrap();

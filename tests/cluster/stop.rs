@@ -25,7 +25,7 @@ async fn a_leader_that_stops_hands_over_and_its_jobs_run_elsewhere() {
     assert_eq!(children::of_attempt(job, 1), Vec::<u32>::new(), "a stopped node has no children");
     let successor = trial.leader().await;
     assert_ne!(successor, leader);
-    eventually_holds("the job runs again", async || !children::of_attempt(job, 2).is_empty()).await;
+    eventually_holds("the job runs again", async || !children::of_job(job).is_empty()).await;
     gate.open();
     let view = trial.ended(job).await;
     assert_ne!(view.node.as_ref(), Some(&name), "{view:?}");

@@ -10,8 +10,9 @@ use quorla_tests::write_ahead_log;
 /// Where the state of the one group is.
 const STATE: &str = "state/0";
 const SNAPSHOT_EVERY: &str = "QUORLA__RAFT__SNAPSHOT_EVERY";
-/// More than the log of a mebibyte keeps.
 const PAYLOAD_BYTES: usize = 256 << 10;
+/// More entries than a log keeps below a snapshot.
+const ENTRIES: usize = 1_100;
 
 #[tokio::test]
 async fn a_follower_with_an_emptied_directory_comes_back_by_snapshot_as_a_new_incarnation() {
@@ -20,7 +21,12 @@ async fn a_follower_with_an_emptied_directory_comes_back_by_snapshot_as_a_new_in
     let before = trial.view_of(follower).await.raft_id.unwrap();
     trial.node(follower).kill().await.unwrap();
     let mut jobs = Vec::new();
-    // So much that the log from its beginning is gone everywhere, and only a snapshot tells of it.
+    // So many entries and so many bytes that the beginning of the log is gone everywhere: only a snapshot tells of it.
+    for _ in 0..ENTRIES {
+        let again = JobRequest::new(["true"]).idempotency_key("again");
+        jobs.push(trial.client.submit(again).await.unwrap().job_id);
+    }
+    jobs.truncate(1);
     for _ in 0..16 {
         let job = JobRequest::new(["wc", "-c"]).stdin(vec![b'x'; PAYLOAD_BYTES]);
         jobs.push(trial.client.submit(job).await.unwrap().job_id);

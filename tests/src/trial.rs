@@ -32,7 +32,8 @@ pub fn program() -> PathBuf {
 /// So many nodes of the dev binary, four slots each.
 #[must_use]
 pub fn settings(nodes: usize) -> Settings {
-    Settings { nodes, binary: Some(program()), slots: Some(4), ..Settings::default() }
+    let log_filter = "info,openraft=error,ractor_cluster=warn".to_owned();
+    Settings { nodes, binary: Some(program()), slots: Some(4), log_filter, ..Settings::default() }
 }
 
 /// The same with one more variable in every node's environment: `QUORLA__LEASE__TTL`, `3s`.
@@ -74,14 +75,13 @@ impl Trial {
         Client::connect(self.options_of(position)).await.expect("the node answers")
     }
 
-    /// A client of exactly one node that gives up soon.
+    /// A client of exactly one node that tries once.
     ///
     /// # Panics
     /// When the node does not answer.
     pub async fn impatient(&self, position: usize) -> Client {
         let mut options = self.options_of(position);
-        options.rules.give_up_after_ms = 1_500;
-        options.try_timeout_ms = 1_500;
+        options.rules.give_up_after_ms = 1;
         Client::connect(options).await.expect("the node answers")
     }
 

@@ -3,6 +3,7 @@
 use openraft::ServerState;
 
 use crate::consensus::Consensus;
+use crate::route::Route;
 use crate::status::{MemberProgress, Role, Status};
 use crate::transport::Peer;
 use crate::types::{Member, RaftMetrics};
@@ -12,8 +13,9 @@ pub(super) fn take(consensus: &Consensus, metrics: &RaftMetrics) -> Status {
     let voters: Vec<u64> = membership.voter_ids().collect();
     let (voting, learning) = membership.nodes().map(peer).partition(|peer: &Peer| voters.contains(&peer.raft_id));
     let role = role(metrics);
-    let leader =
-        metrics.current_leader.and_then(|leader| membership.get_node(&leader).map(|node| peer((&leader, node))));
+    let is_heard = consensus.router().route() != Route::Nowhere;
+    let leader = metrics.current_leader.filter(|_| is_heard);
+    let leader = leader.and_then(|leader| membership.get_node(&leader).map(|node| peer((&leader, node))));
     let (applied_index, chain) = consensus.state().place();
     let clock_skews = if role == Role::Leader { consensus.time().skews() } else { Vec::new() };
     Status {

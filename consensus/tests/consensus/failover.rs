@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quorla_consensus::{Lane, ReadError, ReadLevel};
+use quorla_consensus::{Lane, ProposeError, ReadError, ReadLevel};
 
 use crate::cluster::{Cluster, PATIENCE, fast, key};
 use crate::commands;
@@ -47,6 +47,39 @@ async fn a_cut_off_leader_acknowledges_and_reads_nothing() {
     cluster.do_at(old, commands::register(3)).await;
     cluster.assert_agreement().await;
     assert!(cluster.all().all(|node| node.has(2) && node.has(3)));
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leadership_that_fell_silent_refuses_instead_of_leaving_unknown() {
+    let cluster = Cluster::of(3, fast()).await;
+    let keys = [key(0), key(1), key(2)];
+    for position in 0..3 {
+        cluster.network.partition(&[keys[position]], &keys[position + 1..]);
+    }
+    for (node, number) in cluster.all().zip(1_u64..) {
+        let mut status = node.consensus.status();
+        let silent = status.wait_for(|status| status.leader.is_none());
+        tokio::time::timeout(PATIENCE, silent).await.unwrap().unwrap();
+        let refused = node.consensus.propose(Lane::Client, commands::register(number)).await;
+        assert!(matches!(refused, Err(ProposeError::NotLeader { .. })), "{refused:?}");
+    }
+    cluster.network.heal();
+    cluster.do_at(0, commands::register(9)).await;
+    cluster.assert_agreement().await;
+    assert!(cluster.all().all(|node| node.has(9) && (1..=3).all(|number| !node.has(number))), "R9: not done");
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_founder_that_comes_back_alone_is_not_new() {
+    let mut cluster = Cluster::of(3, fast()).await;
+    assert!(cluster.node(0).consensus.is_new(), "it founded the group");
+    for position in 0..3 {
+        cluster.stop(position).await;
+    }
+    cluster.restart(0).await;
+    assert!(!cluster.node(0).consensus.is_new());
     cluster.stop_all().await;
 }
 

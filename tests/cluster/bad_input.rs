@@ -4,7 +4,6 @@ mod asked;
 mod configuration;
 mod damage;
 mod directory;
-mod full_disk;
 mod said;
 mod snapshot;
 mod stranger;

@@ -5,6 +5,5 @@ mod configuration;
 mod damage;
 mod directory;
 mod said;
-mod snapshot;
 mod stranger;
 mod strangers;

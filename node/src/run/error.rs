@@ -85,9 +85,9 @@ impl NodeError {
             Self::Consensus(StartError::OtherCluster { .. }) => {
                 Some("Set another node.data_dir, or use the certificate of that cluster.")
             }
-            Self::Consensus(StartError::Io { .. } | StartError::Log(_) | StartError::Raft { .. }) => {
-                Some("Look at the disk (space, health) and at who may write to node.data_dir, then start the node again.")
-            }
+            Self::Consensus(StartError::Io { .. } | StartError::Log(_) | StartError::Raft { .. }) => Some(
+                "Look at the disk (space, health) and at who may write to node.data_dir, then start the node again.",
+            ),
             Self::Fatal(Fatal::Log { .. } | Fatal::State { .. }) => {
                 Some("Look at the disk (space, health); the other nodes go on. Then start the node again.")
             }

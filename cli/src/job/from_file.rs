@@ -27,7 +27,9 @@ pub(super) fn read(path: &Path) -> Result<Vec<Line>, Fault> {
         return parse("standard input", std::io::stdin().lock());
     }
     let name = path.display().to_string();
-    let file = std::fs::File::open(path).map_err(|error| Fault::other(format!("open {name}"), error))?;
+    let file = std::fs::File::open(path).map_err(|error| {
+        Fault::other(format!("open {name}"), error).hint("Check the path, or write - for standard input.")
+    })?;
     parse(&name, std::io::BufReader::new(file))
 }
 

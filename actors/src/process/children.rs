@@ -45,7 +45,8 @@ fn read_whole(list: &File, buffer: &mut Vec<u8>) {
     }
 }
 
-/// The group and the session of a process. Both ids are in use as long as it is not reaped.
+/// The group and the session of a process, None when they are of another PID namespace. Both ids are in use as long as
+/// it is not reaped.
 pub(super) fn groups(pid: Pid) -> Option<(Pid, Pid)> {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
     // The name in parentheses may hold anything, so count from its end: state, parent, group, session.

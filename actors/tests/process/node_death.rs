@@ -94,6 +94,23 @@ async fn a_killed_warden_is_noticed_and_leaves_nothing() {
     assert!(matches!(setting.agent.run(program("true", &[])), Err(ProcessError::WardenIsGone)));
 }
 
+/// As in a container: the processes see no session of their own there, for its leader is outside.
+#[test]
+fn in_a_pid_namespace_a_killed_warden_leaves_nothing_either() {
+    let namespace: &[&str] = if rustix::process::geteuid().is_root() { &[] } else { &["--map-root-user"] };
+    let inside = |program: &std::ffi::OsStr, arguments: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(namespace).args(["--pid", "--fork", "--mount-proc"]).arg(program).args(arguments).output()
+    };
+    if !inside("true".as_ref(), &[]).is_ok_and(|output| output.status.success()) {
+        println!("left out: a PID namespace needs root or user namespaces");
+        return;
+    }
+    let test = ["--exact", "node_death::a_killed_warden_is_noticed_and_leaves_nothing"];
+    let output = inside(std::env::current_exe().unwrap().as_os_str(), &test).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
 #[tokio::test]
 async fn a_warden_survives_what_a_terminal_and_an_init_send() {
     let setting = setting().await;

@@ -15,9 +15,8 @@ const ROUND: Duration = Duration::from_millis(5);
 const ROUNDS_MAX: u32 = 1_000;
 
 pub(super) async fn kill_adopted() {
-    let Ok(own_session) = rustix::process::getsid(None) else {
-        return;
-    };
+    // None when the node runs in a PID namespace and the session in another: so has everything of that session.
+    let own_session = groups(rustix::process::getpid()).map(|(_, session)| session);
     for _ in 0..ROUNDS_MAX {
         let adopted = adopted(own_session);
         if adopted.is_empty() {
@@ -33,7 +32,7 @@ pub(super) async fn kill_adopted() {
     tracing::error!("processes of a dead warden could not be killed");
 }
 
-fn adopted(own_session: Pid) -> Vec<(Pid, Pid)> {
-    let foreign = |pid| groups(pid).filter(|(_, session)| *session != own_session).map(|(group, _)| (pid, group));
+fn adopted(own_session: Option<Pid>) -> Vec<(Pid, Pid)> {
+    let foreign = |pid| groups(pid).filter(|(_, session)| Some(*session) != own_session).map(|(group, _)| (pid, group));
     Children::new().list().into_iter().filter_map(foreign).collect()
 }

@@ -4,6 +4,8 @@ mod asked;
 mod configuration;
 mod damage;
 mod directory;
+mod full_disk;
 mod said;
+mod snapshot;
 mod stranger;
 mod strangers;

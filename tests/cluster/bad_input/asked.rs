@@ -70,7 +70,7 @@ async fn wrong_flags(terminal: &Terminal) {
 
 async fn wrong_lines(terminal: &Terminal) {
     let good = r#"{"command": ["true"]}"#;
-    let rows: [(&str, &str, &[&str]); 4] = [
+    let rows: [(&str, &str, &[&str]); 5] = [
         (
             r#"{"command": ["true"], "prioritty": 3}"#,
             "unknown_field",
@@ -79,6 +79,11 @@ async fn wrong_lines(terminal: &Terminal) {
         (r#"{"command": ["true"]"#, "invalid_request", &["line 2, column 20"]),
         (r#"["true"]"#, "invalid_request", &["line 2, column 1: a job is an object, not a list"]),
         (r#"{"command": []}"#, "invalid_request", &["line 2: ", "the command is empty"]),
+        (
+            r#"{"command": ["true"], "retry": {"attempts_max": 0}}"#,
+            "invalid_request",
+            &["line 2: ", "attempts_max is 0"],
+        ),
     ];
     for (wrong, code, words) in rows {
         let lines = format!("{good}\n{wrong}\n{good}\n");

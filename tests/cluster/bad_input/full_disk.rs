@@ -1,0 +1,130 @@
+//! A disk that is full or fails under log or state: the node says so and stops, the others go on, and it comes back.
+//!
+//! A real full disk is a small file system in memory, mounted in a mount namespace of the one node; that needs root or
+//! user namespaces. The same by failpoints needs nothing.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use quorla_client::{JobId, JobRequest};
+use quorla_tests::eventually::eventually_holds;
+use quorla_tests::trial::{Trial, program, settings};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+
+const VICTIM: usize = 2;
+/// Of one job's input; more than a memtable of the state in a few dozen jobs.
+const PAYLOAD_BYTES: usize = 1 << 20;
+const JOBS_MAX: usize = 64;
+const SEED: u64 = 20_811;
+const STOPS: &str = "  code: node_cannot_go_on";
+
+#[tokio::test]
+async fn a_write_that_fails_stops_the_node_and_no_other() {
+    let mut trial = Trial::start(settings(3)).await;
+    for (point, words) in [("log.append", "write the log"), ("state.apply", "apply an entry to the state")] {
+        // Stopped in order, it has little to do when it starts: what fails is of a job.
+        trial.node(VICTIM).stop().await.unwrap();
+        let variable = ("QUORLA_FAILPOINTS".to_owned(), format!("{point}=error@20"));
+        trial.node(VICTIM).environment(vec![variable]);
+        trial.cluster.restart(VICTIM).await.unwrap();
+        let before = says(&trial, STOPS);
+        let jobs = submit_until_it_stops(&mut trial, 16).await;
+        assert_eq!(says(&trial, STOPS), before + 1, "{point}: it says that it stops");
+        assert!(says(&trial, &format!("{words}: failpoint {point}")) > 0, "{point}: it says why");
+        trial.node(VICTIM).environment(Vec::new());
+        comes_back(&mut trial, &jobs).await;
+    }
+    trial.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_disk_under_the_log_or_the_state_stops_the_node_and_no_other() {
+    if !may_mount() {
+        println!("left out: mounting a small disk needs root or user namespaces; the failpoints show the same");
+        return;
+    }
+    for (folder, mebibytes, words) in [("log", 6, "the log"), ("state", 12, "the state")] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut small = settings(3);
+        small.binary = Some(with_small_disk(directory.path(), folder, mebibytes));
+        let mut trial = Trial::start(small).await;
+        let jobs = submit_until_it_stops(&mut trial, PAYLOAD_BYTES).await;
+        assert_eq!(says(&trial, STOPS), 1, "{folder}: it says that it stops");
+        assert!(says(&trial, "No space left on device") > 0 && says(&trial, words) > 0, "{folder}: it says why");
+        assert!(says(&trial, "Look at the disk") > 0, "{folder}: it says what to try");
+        // The small disk was the process's and is gone with it: there is room now, and nothing on it.
+        std::fs::write(directory.path().join("is-healed"), "").unwrap();
+        comes_back(&mut trial, &jobs).await;
+        trial.stop().await;
+    }
+}
+
+/// Submits, to whoever leads, until the node has ended by itself. Every accepted job counts.
+async fn submit_until_it_stops(trial: &mut Trial, payload_bytes: usize) -> Vec<JobId> {
+    // What can be compressed fills no disk.
+    let mut payload = vec![0; payload_bytes];
+    StdRng::seed_from_u64(SEED).fill_bytes(&mut payload);
+    let mut jobs = Vec::new();
+    while jobs.len() < JOBS_MAX && trial.node(VICTIM).runs() {
+        let job = JobRequest::new(["true"]).stdin(payload.clone());
+        jobs.push(trial.client.submit(job).await.unwrap().job_id);
+    }
+    eventually_holds("the node stops by itself", async || !trial.node(VICTIM).runs()).await;
+    trial.all_have_one_result(&jobs).await;
+    jobs
+}
+
+async fn comes_back(trial: &mut Trial, jobs: &[JobId]) {
+    trial.cluster.restart(VICTIM).await.unwrap();
+    trial.cluster.wait_formed().await.unwrap();
+    trial.all_have_one_result(jobs).await;
+    trial.replicas_agree().await;
+}
+
+/// How many lines of the victim's log have these words.
+fn says(trial: &Trial, words: &str) -> usize {
+    let text = std::fs::read_to_string(&trial.cluster.nodes()[VICTIM].log).unwrap();
+    text.lines().filter(|line| line.contains(words)).count()
+}
+
+/// The program, which mounts a small disk over a folder of the victim's data before it starts.
+fn with_small_disk(directory: &Path, folder: &str, mebibytes: u32) -> PathBuf {
+    let script = directory.join("quorla-on-a-small-disk");
+    let (program, healed) = (program(), directory.join("is-healed"));
+    let text = format!(
+        r#"#!/bin/sh
+case "$4" in
+*/n3/cluster.toml) [ -e "{healed}" ] || {{
+    disk="$(dirname "$4")/data/{folder}"
+    mkdir -p "$disk"
+    exec {unshare} sh -c 'mount -t tmpfs -o size={mebibytes}m none "$0" && exec "$@"' "$disk" "{program}" "$@"
+}} ;;
+esac
+exec "{program}" "$@"
+"#,
+        healed = healed.display(),
+        program = program.display(),
+        unshare = unshare().join(" "),
+    );
+    std::fs::write(&script, text).unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    script
+}
+
+fn unshare() -> &'static [&'static str] {
+    if rustix::process::geteuid().is_root() {
+        &["unshare", "--mount"]
+    } else {
+        &["unshare", "--map-root-user", "--mount"]
+    }
+}
+
+fn may_mount() -> bool {
+    let directory = tempfile::tempdir().unwrap();
+    let [program, flags @ ..] = unshare() else { return false };
+    let mut command = Command::new(program);
+    command.args(flags).args(["mount", "-t", "tmpfs", "-o", "size=1m", "none"]).arg(directory.path());
+    command.output().is_ok_and(|output| output.status.success())
+}

@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// For RocksDB too, whose allocations the feature `override` brings here.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     quorla_cli::main()
 }

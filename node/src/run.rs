@@ -122,6 +122,7 @@ impl Node {
         let tasks = TaskTracker::new();
         let node = Self { listening, network, consensus, storage, actors, processes, dispatch, gate, tasks, stopping };
         node.serve();
+        quorla_actors::pages::forget_start();
         tracing::info!(name = %node.listening.name, quic = %node.listening.quic, http = %node.listening.http, "the node is up");
         Ok(node)
     }

@@ -107,6 +107,7 @@ impl Warden {
     }
 
     fn serve(mut self) -> io::Result<()> {
+        crate::pages::forget_start();
         loop {
             self.link.flush();
             self.arm()?;

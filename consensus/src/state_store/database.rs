@@ -19,6 +19,8 @@ use crate::sealed;
 use crate::types::{LogId, StoredMembership};
 
 const WRITE_BUFFER_BYTES: usize = 16 << 20;
+/// Of a write buffer, for its bloom filter: 320 KiB, about 20 bits for each of the keys that fit.
+const BUFFER_BLOOM_RATIO: f64 = 0.02;
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
 const GENERATION: &str = "generation-";
 
@@ -244,6 +246,9 @@ fn rocks_options(state: &StateOptions) -> Options {
     options.set_write_buffer_size(WRITE_BUFFER_BYTES);
     options.set_max_write_buffer_number(3);
     options.set_write_buffer_manager(&state.buffers);
+    // Most look-ups are for requests that were never made: the buffer answers those without a search too.
+    options.set_memtable_whole_key_filtering(true);
+    options.set_memtable_prefix_bloom_ratio(BUFFER_BLOOM_RATIO);
     options.set_paranoid_checks(true);
     quiet_options(&mut options);
     options

@@ -54,7 +54,6 @@ struct Inner {
 struct Call {
     body: Bytes,
     attempted: &'static str,
-    mutating: bool,
     lane: Lane,
     timeout: Duration,
     job: Option<JobId>,
@@ -141,6 +140,12 @@ impl Client {
 
     /// Sends a request until it is done, refused, or there is no more time.
     async fn call(&self, request: &Request, job: Option<JobId>) -> Result<Reply, Error> {
+        let mut tries = Tries::new(self.rules(), request.is_mutating());
+        self.call_with(request, job, &mut tries).await
+    }
+
+    /// The same; the tries show afterwards whether the outcome of one of them was unknown.
+    async fn call_with(&self, request: &Request, job: Option<JobId>, tries: &mut Tries) -> Result<Reply, Error> {
         let body = encode_body(request).map_err(|error| {
             let message = format!("{}: {error}", request.describe());
             ErrorBody::new(ErrorCode::LimitExceeded, message).hint("Send less in one request.")
@@ -151,12 +156,10 @@ impl Client {
             _ => (Lane::Prompt, 0),
         };
         let timeout = Duration::from_millis(self.inner.options.try_timeout_ms.saturating_add(extra_ms));
-        let (attempted, mutating) = (request.describe(), request.is_mutating());
-        self.repeat(&Call { body, attempted, mutating, lane, timeout, job }).await
+        self.repeat(&Call { body, attempted: request.describe(), lane, timeout, job }, tries).await
     }
 
-    async fn repeat(&self, call: &Call) -> Result<Reply, Error> {
-        let mut tries = Tries::new(self.rules(), call.mutating);
+    async fn repeat(&self, call: &Call, tries: &mut Tries) -> Result<Reply, Error> {
         let since = Stopwatch::start();
         let mut last = None;
         let mut route = Route::Same;

@@ -111,6 +111,11 @@ impl Tries {
         self.was_unknown
     }
 
+    /// Takes over from another request that carried this one whether its outcome was ever unknown.
+    pub(crate) const fn carried_by(&mut self, carrier: &Self) {
+        self.was_unknown |= carrier.was_unknown;
+    }
+
     /// The step after a try that ended `elapsed_ms` after the first one began; `random` is any number, for jitter.
     pub fn next<N>(&mut self, outcome: TryOutcome<N>, elapsed_ms: u64, random: u32) -> Step<N> {
         let (to, wait_ms, kind) = match outcome {

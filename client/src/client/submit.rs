@@ -86,10 +86,14 @@ impl Client {
         let since = Stopwatch::start();
         while !open.is_empty() {
             let request = Request::SubmitMany(open.iter().map(|open| open.submit.clone()).collect());
-            let replies = match self.call(&request, None).await {
+            let mut carrier = Tries::new(self.rules(), true);
+            let replied = self.call_with(&request, None, &mut carrier).await;
+            // R9: an earlier copy of the batch may have been accepted, whatever is said of a later one.
+            open.iter_mut().for_each(|open| open.tries.carried_by(&carrier));
+            let replies = match replied {
                 Ok(Reply::SubmittedMany(replies)) if replies.len() == open.len() => replies,
-                Ok(_) => return fill(open, outcomes, |_| foreign(&request)),
-                Err(error) => return fill(open, outcomes, |job| of_one_job(&error, job)),
+                Ok(_) => return fill(open, outcomes, &foreign(&request)),
+                Err(error) => return fill(open, outcomes, &error),
             };
             let mut pause_ms = 0;
             let mut rest = Vec::new();
@@ -132,9 +136,15 @@ fn settle(tries: &mut Tries, reply: Result<Submitted, ErrorBody>, job: JobId, el
     }
 }
 
-fn fill(open: Vec<Open>, outcomes: &mut [Option<Outcome>], error: impl Fn(JobId) -> Error) {
+/// The error of a whole batch ends each of its jobs; those that an earlier copy may have taken along are unknown.
+fn fill(open: Vec<Open>, outcomes: &mut [Option<Outcome>], error: &Error) {
     for one in open {
-        outcomes[one.position] = Some(Err(error(one.submit.job_id)));
+        let job = one.submit.job_id;
+        let error = match one.tries.was_unknown() {
+            true => Error::OutcomeUnknown { attempted: "submit a job", reason: error.to_string(), job: Some(job) },
+            false => of_one_job(error, job),
+        };
+        outcomes[one.position] = Some(Err(error));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Many requests share one stream, and answers come in any order.
 
 use futures::future::join_all;
-use quorla_client::{Client, ErrorBody, ErrorCode, JobId, JobRequest, Reply, Request, Submit, Submitted};
+use quorla_client::{Client, Error, ErrorBody, ErrorCode, JobId, JobRequest, Reply, Request, Submit, Submitted};
 
 use crate::authority::Authority;
 use crate::server::{APPLIED_INDEX, Act, Server, options};
@@ -106,4 +106,44 @@ async fn ids_are_drawn_by_the_servers_clock() {
     let client = Client::connect(options(&authority, &[&server])).await.unwrap();
     let drawn_ms = client.draw_job_id().time_ms();
     assert!((1_000_000_000..1_000_600_000).contains(&drawn_ms), "{drawn_ms} is not near the server's clock");
+}
+
+#[tokio::test]
+async fn a_job_of_a_batch_that_was_once_unknown_is_never_said_to_be_not_done() {
+    let authority = Authority::new();
+    let mut first = true;
+    let server = Server::start(&authority, move |_| {
+        let later = || ErrorBody::new(ErrorCode::Overloaded, "the queue is full").retry_after_ms(1);
+        let unknown = ErrorBody::new(ErrorCode::OutcomeUnknown, "the leader changed");
+        match std::mem::take(&mut first) {
+            true => Act::Reply(Reply::SubmittedMany(vec![Err(unknown), Err(later())])),
+            false => Act::Refuse(later()),
+        }
+    });
+    let client = Client::connect(options(&authority, &[&server])).await.unwrap();
+    let ids = [client.draw_job_id(), client.draw_job_id()];
+    let submits = ids.map(|job_id| Submit { job_id, job: JobRequest::new(["true"]) });
+    let outcomes = client.submit_many_as(submits).await;
+    assert!(matches!(outcomes[0], Err(Error::OutcomeUnknown { job: Some(job), .. }) if job == ids[0]), "{outcomes:?}");
+    assert!(matches!(outcomes[1], Err(Error::NotNow(_))), "{outcomes:?}");
+}
+
+#[tokio::test]
+async fn a_batch_that_was_lost_makes_later_refusals_of_its_jobs_unknown() {
+    let authority = Authority::new();
+    let mut first = true;
+    let server = Server::start(&authority, move |request| match request {
+        Request::SubmitMany(_) if std::mem::take(&mut first) => Act::Disconnect,
+        Request::SubmitMany(submits) => {
+            let refuse = |code| Err(ErrorBody::new(code, "submit a job: refused"));
+            assert_eq!(submits.len(), 2);
+            let replies = [ErrorCode::SubmitIsTooOld, ErrorCode::IdempotencyConflict].map(refuse);
+            Act::Reply(Reply::SubmittedMany(replies.into()))
+        }
+        _ => Act::Silence,
+    });
+    let client = Client::connect(options(&authority, &[&server])).await.unwrap();
+    let outcomes = client.submit_many((0..2).map(|_| JobRequest::new(["true"]))).await;
+    assert!(matches!(outcomes[0], Err(Error::OutcomeUnknown { .. })), "{outcomes:?}");
+    assert!(matches!(outcomes[1], Err(Error::Refused(_))), "such a refusal holds for every copy: {outcomes:?}");
 }

@@ -9,7 +9,7 @@ mod ended;
 mod job;
 mod list;
 mod reading;
-mod refuse;
+pub mod refuse;
 mod submit;
 mod view;
 

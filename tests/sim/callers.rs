@@ -1,11 +1,15 @@
 //! Client programs: each does one thing after another, with the real retry step of the client library.
 
-use quorla_client::retry::{GiveUp, RetryRules, Route, Step, Tries, TryOutcome};
+use quorla_client::{
+    ErrorBody, ErrorCode,
+    retry::{GiveUp, RetryRules, Route, Step, Tries, TryOutcome},
+};
 use quorla_ledger::{
-    Refusal, Reply,
+    Reply,
     ids::{JobId, Principal},
     units::Millis,
 };
+use quorla_node::dispatch::refuse;
 
 use super::{
     agenda::Moment,
@@ -92,8 +96,9 @@ impl World {
     pub(super) fn caller_hears(&mut self, caller: Caller, call: u64, answer: Answer) {
         let outcome = match &answer {
             Answer::Done(_) | Answer::Seen { .. } => TryOutcome::Done,
-            Answer::Refused(refusal) => TryOutcome::Refused { settles_earlier_copies: settles_earlier_copies(refusal) },
-            Answer::NotNow { retry_after_ms } => TryOutcome::NotNow { retry_after_ms: *retry_after_ms },
+            Answer::Refused(refusal) => read(&refuse::refused("ask", refusal)),
+            Answer::Overloaded => read(&ErrorBody::new(ErrorCode::Overloaded, "ask").retry_after_ms(100)),
+            Answer::NoQuorum => read(&ErrorBody::new(ErrorCode::NoQuorum, "ask")),
             Answer::NotLeader { leader } => TryOutcome::NotLeader { leader: *leader },
             Answer::Unknown => TryOutcome::Unknown,
         };
@@ -165,7 +170,12 @@ impl World {
     }
 }
 
-/// As the client library reads the code of each refusal.
-const fn settles_earlier_copies(refusal: &Refusal) -> bool {
-    matches!(refusal, Refusal::SpecIsInvalid(_) | Refusal::KeyConflicts { .. })
+/// What the client library makes of the body that a real node sends. None of them names a leader here.
+fn read(body: &ErrorBody) -> TryOutcome<Site> {
+    match body.outcome() {
+        TryOutcome::Refused { settles_earlier_copies } => TryOutcome::Refused { settles_earlier_copies },
+        TryOutcome::NotNow { retry_after_ms } => TryOutcome::NotNow { retry_after_ms },
+        TryOutcome::NotLeader { .. } => TryOutcome::NotLeader { leader: None },
+        other => panic!("{body} is no refusal but {other:?}"),
+    }
 }

@@ -92,9 +92,10 @@ impl ClientRequest {
 pub(super) enum Answer {
     Done(Reply),
     Refused(Refusal),
-    NotNow {
-        retry_after_ms: Option<u64>,
-    },
+    Overloaded,
+    /// The node neither leads nor reaches who does.
+    NoQuorum,
+    /// The node is not the leader and does not pass on, as one that is stopping.
     NotLeader {
         leader: Option<Site>,
     },

@@ -165,7 +165,7 @@ impl World {
         match node.awaiting.remove(&ticket) {
             Some(Waiter::Caller { caller, call }) => self.answer(site, caller, call, Answer::Unknown),
             Some(Waiter::Reader { caller, call, .. }) => {
-                self.answer(site, caller, call, Answer::NotNow { retry_after_ms: Some(50) });
+                self.answer(site, caller, call, Answer::NoQuorum);
             }
             Some(Waiter::Planner(task)) => self.plan_settled(site, task),
             Some(Waiter::Registrant { .. } | Waiter::Reporter { .. } | Waiter::Nobody) | None => {}

@@ -24,14 +24,14 @@ impl World {
         }
         if self.calm_since.is_none() && self.dice.chance(20) {
             self.census.count("request refused for overload");
-            return self.answer(site, caller, call, Answer::NotNow { retry_after_ms: Some(100) });
+            return self.answer(site, caller, call, Answer::Overloaded);
         }
         if let ClientRequest::Read { job } = request {
             return self.begin_read(site, caller, call, job);
         }
         let command = self.command(request);
         if self.propose(site, &command, Waiter::Caller { caller, call }).is_err() {
-            self.answer(site, caller, call, Answer::NotLeader { leader: None });
+            self.answer(site, caller, call, Answer::NoQuorum);
         }
     }
 
@@ -43,7 +43,8 @@ impl World {
                 let message = Message::Ask { caller, call, request, forwarded: true };
                 self.send(End::Site(site), End::Site(leader), message);
             }
-            leader => self.answer(site, caller, call, Answer::NotLeader { leader }),
+            Some(_) if !forwarded => self.answer(site, caller, call, Answer::NotLeader { leader }),
+            _ => self.answer(site, caller, call, Answer::NoQuorum),
         }
     }
 

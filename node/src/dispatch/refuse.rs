@@ -9,7 +9,7 @@ use quorla_ledger::{
 };
 
 /// The ledger refused: `attempt` says what was tried, as in "submit a job".
-pub(super) fn refused(attempt: &str, refusal: &Refusal) -> ErrorBody {
+pub fn refused(attempt: &str, refusal: &Refusal) -> ErrorBody {
     let (code, why) = explain(refusal);
     let body = ErrorBody::new(code, format!("{attempt}: {why}"));
     match hint(refusal) {
@@ -56,7 +56,7 @@ fn explain(refusal: &Refusal) -> (ErrorCode, String) {
             (ErrorCode::Overloaded, format!("{LIVE_JOBS_MAX} jobs have not ended, which is the most there may be"))
         }
         Refusal::DemandsAreExhausted => {
-            (ErrorCode::LimitExceeded, format!("{DEMANDS_MAX} different demands are live, which is the most"))
+            (ErrorCode::Overloaded, format!("{DEMANDS_MAX} different demands are live, which is the most"))
         }
         Refusal::NodeIsUnknown => (ErrorCode::NotFound, "there is no such node".into()),
         Refusal::DiskIsLow => (ErrorCode::DiskIsLow, "the disk is nearly full".into()),

@@ -67,3 +67,15 @@ async fn a_pinned_client_stays_where_it_is() {
     client.submit(JobRequest::new(["true"])).await.unwrap();
     assert_eq!((leader.seen().len(), follower.seen().len()), (0, 1));
 }
+
+#[tokio::test]
+async fn a_node_without_a_quorum_is_left_for_one_that_has_it() {
+    let authority = Authority::new();
+    let majority = Server::start(&authority, accept_all);
+    let cut_off = Server::start(&authority, |_| {
+        Act::Refuse(ErrorBody::new(ErrorCode::NoQuorum, "submit a job: no majority answers"))
+    });
+    let client = Client::connect(options(&authority, &[&cut_off, &majority])).await.unwrap();
+    client.submit(JobRequest::new(["true"])).await.unwrap();
+    assert_eq!(majority.seen().len(), 1);
+}

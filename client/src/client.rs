@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use crate::clock::{Stopwatch, wall_ms};
 use crate::codec::encode_body;
-use crate::connection::{ConnectError, Connection, Dialer, ExchangeError, Lane};
+use crate::connection::{Connection, Dialer, ExchangeError, Lane};
 use crate::error::Error;
 use crate::ids::{JobId, RequestId};
 use crate::keeper::Keeper;
@@ -62,7 +62,12 @@ struct Call {
 /// What one try gave.
 enum Tried {
     Answered(Response),
-    NotAnswered { outcome: TryOutcome<String>, reason: String, rejected: bool },
+    /// With the error to give up with where the server does not want this client at all.
+    NotAnswered {
+        outcome: TryOutcome<String>,
+        reason: String,
+        rejected: Option<Error>,
+    },
 }
 
 impl Client {
@@ -128,8 +133,8 @@ impl Client {
                 Ok(connection) => return Ok(connection),
                 Err(error) => error,
             };
-            if let ConnectError::Rejected { .. } = error {
-                return Err(Error::HandshakeRefused { reason: error.to_string() });
+            if let Some(error) = error.rejection() {
+                return Err(error);
             }
             match tries.next(TryOutcome::<String>::NotSent, since.elapsed_ms(), rand::random()) {
                 Step::Retry { after_ms, .. } => tokio::time::sleep(Duration::from_millis(after_ms)).await,
@@ -168,9 +173,7 @@ impl Client {
             let (outcome, reason) = match tried {
                 Tried::Answered(Response { outcome: Ok(reply), .. }) => return Ok(reply),
                 Tried::Answered(Response { outcome: Err(body), .. }) => (self.outcome_of(&body), Ok(body)),
-                Tried::NotAnswered { reason, rejected: true, .. } if !tries.was_unknown() => {
-                    return Err(Error::HandshakeRefused { reason });
-                }
+                Tried::NotAnswered { rejected: Some(error), .. } if !tries.was_unknown() => return Err(error),
                 Tried::NotAnswered { outcome, reason, .. } => (outcome, Err(reason)),
             };
             match tries.next(outcome, since.elapsed_ms(), rand::random()) {
@@ -188,8 +191,8 @@ impl Client {
         let connection = match self.inner.keeper.connection(last.clone(), route).await {
             Ok(connection) => connection,
             Err(error) => {
-                let rejected = matches!(error, ConnectError::Rejected { .. });
-                return Tried::NotAnswered { outcome: TryOutcome::NotSent, reason: error.to_string(), rejected };
+                let (reason, rejected) = (error.to_string(), error.rejection());
+                return Tried::NotAnswered { outcome: TryOutcome::NotSent, reason, rejected };
             }
         };
         let answer = connection.exchange(call.body.clone(), call.lane, call.timeout).await;
@@ -204,7 +207,7 @@ impl Client {
                     ExchangeError::NotSent { .. } => TryOutcome::NotSent,
                     ExchangeError::Lost { .. } | ExchangeError::TimedOut { .. } => TryOutcome::Unknown,
                 };
-                Tried::NotAnswered { outcome, reason: error.to_string(), rejected: false }
+                Tried::NotAnswered { outcome, reason: error.to_string(), rejected: None }
             }
         }
     }

@@ -148,7 +148,9 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Refused(body) | Self::NotNow(body) => return body.hint.clone(),
-            Self::HandshakeRefused { .. } => "See whether the profile's certificates are of this cluster's CA.",
+            Self::HandshakeRefused { .. } => {
+                "See whether the profile's certificates are a client's, of this cluster's CA."
+            }
             Self::OutcomeUnknown { job: Some(job), .. } => {
                 return Some(format!("Look it up: quorla job info {job}"));
             }

@@ -241,7 +241,7 @@ fn worst(failures: Vec<ConnectError>) -> ConnectError {
     for failure in failures {
         match failure {
             ConnectError::Unreachable { .. } => unreachable.get_or_insert(failure),
-            ConnectError::Rejected { .. } => rejected.get_or_insert(failure),
+            ConnectError::Rejected { .. } | ConnectError::Refused { .. } => rejected.get_or_insert(failure),
         };
     }
     unreachable.or(rejected).unwrap_or_else(|| ConnectError::Unreachable {

@@ -57,7 +57,7 @@ pub use request::{
     Retry, Submit, Wait,
 };
 pub use suggest::nearest;
-pub use tls::{ALPN, Credentials, Pem, SERVER_NAME};
+pub use tls::{ALPN, CLOSED_FOR_CLUSTER, CLOSED_FOR_ROLE, Credentials, Pem, SERVER_NAME};
 pub use view::{
     AttemptOutcome, AttemptView, ClusterStatus, ContentHash, EventView, JobHistory, JobLogs, JobPage, JobState,
     JobSummary, JobView, NodeRole, NodeView, Tail, Usage,

@@ -17,6 +17,10 @@ use crate::error::SetupError;
 pub const ALPN: &[u8] = b"quorla-client/1";
 /// The name that every node's certificate carries.
 pub const SERVER_NAME: &str = "quorla-node";
+/// A server closes a connection with this code when the certificate's role may not open the client plane.
+pub const CLOSED_FOR_ROLE: u32 = 2;
+/// A server closes a connection with this code when the certificate is of another cluster or carries no role.
+pub const CLOSED_FOR_CLUSTER: u32 = 3;
 
 const IDLE_TIMEOUT: Duration = Duration::from_millis(2_000);
 const KEEP_ALIVE: Duration = Duration::from_millis(500);

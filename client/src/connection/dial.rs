@@ -9,10 +9,12 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::{Connection, ExchangeError, Lane, Link};
 use crate::clock::{Stopwatch, wall_ms};
 use crate::codec::encode_body;
-use crate::error::SetupError;
+use crate::error::{Error, SetupError};
+use crate::refusal::ErrorBody;
 use crate::reply::{Reply, Welcome};
 use crate::request::{Hello, PROTOCOL_VERSION, Request};
-use crate::tls::{Credentials, SERVER_NAME, client_config};
+use crate::retry::TryOutcome;
+use crate::tls::{CLOSED_FOR_CLUSTER, CLOSED_FOR_ROLE, Credentials, SERVER_NAME, client_config};
 
 /// A server that takes longer is left for another one.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(3);
@@ -25,9 +27,23 @@ pub(crate) enum ConnectError {
     /// Nothing answers there, now.
     #[error("connect to {address}: {reason}")]
     Unreachable { address: String, reason: String },
-    /// Both sides spoke and one of them refused the other; trying again changes nothing.
+    /// Both sides spoke and one of them does not trust the other; trying again changes nothing.
     #[error("connect to {address}: {reason}")]
     Rejected { address: String, reason: String },
+    /// The server refused the greeting, and will again.
+    #[error("connect to {address}: {body}")]
+    Refused { address: String, body: Box<ErrorBody> },
+}
+
+impl ConnectError {
+    /// What to give up with, when trying again changes nothing.
+    pub(crate) fn rejection(&self) -> Option<Error> {
+        match self {
+            Self::Unreachable { .. } => None,
+            Self::Rejected { .. } => Some(Error::HandshakeRefused { reason: self.to_string() }),
+            Self::Refused { body, .. } => Some(Error::Refused(body.clone())),
+        }
+    }
 }
 
 /// Opens connections with one identity.
@@ -107,7 +123,8 @@ impl Connection {
 
 enum HelloError {
     Exchange(ExchangeError),
-    Refused(String),
+    Refused(Box<ErrorBody>),
+    Foreign,
 }
 
 impl HelloError {
@@ -115,7 +132,14 @@ impl HelloError {
         let address = address.to_owned();
         match self {
             Self::Exchange(error) => ConnectError::Unreachable { address, reason: error.to_string() },
-            Self::Refused(reason) => ConnectError::Rejected { address, reason },
+            Self::Refused(body) => match body.outcome() {
+                TryOutcome::Refused { .. } => ConnectError::Refused { address, body },
+                // It is stopping, or can't now: another server can, or this one later.
+                _ => ConnectError::Unreachable { address, reason: body.to_string() },
+            },
+            Self::Foreign => {
+                ConnectError::Rejected { address, reason: "it answered the greeting with something else".to_owned() }
+            }
         }
     }
 }
@@ -130,23 +154,33 @@ async fn hello(link: &Link, agent: &str) -> Result<(Welcome, i64), HelloError> {
             let server_now_ms = welcome.server_time_ms.saturating_add(trip.elapsed_ms() / 2);
             Ok((welcome, server_now_ms.cast_signed().wrapping_sub(wall_ms().cast_signed())))
         }
-        Ok(_) => Err(HelloError::Refused("it answered the greeting with something else".to_owned())),
-        Err(body) => Err(HelloError::Refused(body.to_string())),
+        Ok(_) => Err(HelloError::Foreign),
+        Err(body) => Err(HelloError::Refused(Box::new(body))),
     }
 }
 
-/// TLS alerts are transport errors 0x100 to 0x1ff (RFC 9001, section 4.8); they do not pass by waiting.
+/// TLS alerts are transport errors 0x100 to 0x1ff (RFC 9001, section 4.8); they do not pass by waiting, and neither does a
+/// certificate of another cluster or role.
 fn classify(address: &str, error: &quinn::ConnectionError) -> ConnectError {
-    let code = match error {
-        quinn::ConnectionError::TransportError(error) => Some(u64::from(error.code)),
-        quinn::ConnectionError::ConnectionClosed(close) => Some(u64::from(close.error_code)),
-        _ => None,
+    let address = address.to_owned();
+    let (rejected, reason) = match error {
+        quinn::ConnectionError::TransportError(alert) => (is_alert(u64::from(alert.code)), error.to_string()),
+        quinn::ConnectionError::ConnectionClosed(close) => (is_alert(u64::from(close.error_code)), error.to_string()),
+        quinn::ConnectionError::ApplicationClosed(close) => {
+            let code = close.error_code.into_inner();
+            let ours = [CLOSED_FOR_ROLE, CLOSED_FOR_CLUSTER].map(u64::from).contains(&code);
+            (ours, format!("the server closed the connection: {}", String::from_utf8_lossy(&close.reason)))
+        }
+        _ => (false, error.to_string()),
     };
-    let (address, reason) = (address.to_owned(), error.to_string());
-    match code {
-        Some(0x100..0x200) => ConnectError::Rejected { address, reason },
-        _ => ConnectError::Unreachable { address, reason },
+    match rejected {
+        true => ConnectError::Rejected { address, reason },
+        false => ConnectError::Unreachable { address, reason },
     }
+}
+
+fn is_alert(code: u64) -> bool {
+    (0x100..0x200).contains(&code)
 }
 
 fn endpoint(bind: SocketAddr) -> std::io::Result<quinn::Endpoint> {

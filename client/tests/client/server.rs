@@ -25,6 +25,17 @@ pub(crate) enum Act {
     Swap(Reply),
     Silence,
     Disconnect,
+    /// Close the connection with this code and reason.
+    Close(u32, &'static str),
+}
+
+/// What the server does with greetings.
+#[derive(Clone)]
+pub(crate) enum Greeting {
+    Welcome,
+    Refuse(ErrorBody),
+    /// Close the connection with this code and reason.
+    Close(u32, &'static str),
 }
 
 type Script = Arc<Mutex<dyn FnMut(Request) -> Act + Send>>;
@@ -33,6 +44,7 @@ pub(crate) struct Server {
     pub(crate) address: String,
     endpoint: quinn::Endpoint,
     leader: Arc<Mutex<Option<String>>>,
+    greeting: Arc<Mutex<Greeting>>,
     seen: Arc<Mutex<Vec<Request>>>,
 }
 
@@ -51,19 +63,26 @@ impl Server {
         let address = endpoint.local_addr().unwrap().to_string();
         let leader = Arc::new(Mutex::new(None));
         let seen = Arc::new(Mutex::new(Vec::new()));
+        let greeting = Arc::new(Mutex::new(Greeting::Welcome));
         let serve = Serve {
             address: address.clone(),
             leader: Arc::clone(&leader),
+            greeting: Arc::clone(&greeting),
             seen: Arc::clone(&seen),
             script: Arc::new(Mutex::new(script)),
         };
         tokio::spawn(accept(endpoint.clone(), serve));
-        Self { address, endpoint, leader, seen }
+        Self { address, endpoint, leader, greeting, seen }
     }
 
     /// Lets the greeting name another server as the leader.
     pub(crate) fn follow(&self, leader: &Self) {
         *self.leader.lock().unwrap() = Some(leader.address.clone());
+    }
+
+    /// Answers greetings so from now on.
+    pub(crate) fn greet(&self, greeting: Greeting) {
+        *self.greeting.lock().unwrap() = greeting;
     }
 
     /// The requests so far, greetings apart.
@@ -91,6 +110,7 @@ pub(crate) fn options(authority: &Authority, servers: &[&Server]) -> Options {
 struct Serve {
     address: String,
     leader: Arc<Mutex<Option<String>>>,
+    greeting: Arc<Mutex<Greeting>>,
     seen: Arc<Mutex<Vec<Request>>>,
     script: Script,
 }
@@ -128,7 +148,8 @@ impl Serve {
                     Act::Refuse(body) => put(&mut out, id, Err(body)),
                     Act::Raw(bytes) => out.extend_from_slice(&bytes),
                     Act::Silence => {}
-                    Act::Disconnect => return connection.close(2_u32.into(), b"lost on purpose"),
+                    Act::Disconnect => return connection.close(7_u32.into(), b"lost on purpose"),
+                    Act::Close(code, reason) => return connection.close(code.into(), reason.as_bytes()),
                     Act::Swap(reply) => {
                         put(&mut held, id, Ok(reply));
                         continue;
@@ -144,7 +165,11 @@ impl Serve {
 
     fn decide(&self, request: Request) -> Act {
         if let Request::Hello(_) = request {
-            return Act::Reply(Reply::Welcome(self.welcome()));
+            return match self.greeting.lock().unwrap().clone() {
+                Greeting::Welcome => Act::Reply(Reply::Welcome(self.welcome())),
+                Greeting::Refuse(body) => Act::Refuse(body),
+                Greeting::Close(code, reason) => Act::Close(code, reason),
+            };
         }
         self.seen.lock().unwrap().push(request.clone());
         (self.script.lock().unwrap())(request)

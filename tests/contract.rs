@@ -1,0 +1,3 @@
+//! What client and node must say alike, for neither knows the other.
+
+mod codes;

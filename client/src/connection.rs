@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 pub(crate) use dial::{ConnectError, Dialer};
@@ -34,7 +34,7 @@ pub(crate) enum Lane {
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum ExchangeError {
     /// No byte of it reached the connection's writer.
-    #[error("the connection to {address} was gone before the request was sent: {reason}")]
+    #[error("the request was not sent to {address}: {reason}")]
     NotSent { address: String, reason: String },
     /// It may have reached the server.
     #[error("the connection to {address} was lost before the answer came: {reason}")]
@@ -86,6 +86,13 @@ struct PendingState {
     closed: Option<String>,
 }
 
+/// What one exchange takes of a connection until it is over, and its place in the writer's queue.
+struct Room<'a> {
+    _request: SemaphorePermit<'a>,
+    _bytes: SemaphorePermit<'a>,
+    place: mpsc::Permit<'a, Outgoing>,
+}
+
 /// Forgets an exchange whose caller has gone away.
 struct Forget<'a> {
     pending: &'a Pending,
@@ -123,29 +130,40 @@ impl Link {
         }
     }
 
+    /// One deadline for all of it: what found no room until then was not sent, what was sent may have arrived.
     async fn exchange(&self, body: Bytes, lane: Lane, timeout: Duration) -> Result<Response, ExchangeError> {
-        let credit = match lane {
-            Lane::Prompt => &self.prompt,
-            Lane::Waiting => &self.waiting,
-        };
-        let weight = u32::try_from(body.len()).unwrap_or(u32::MAX);
-        let _credit = credit.acquire().await.expect("the credit of a connection is never closed");
-        let _bytes = self.bytes.acquire_many(weight).await.expect("the credit of a connection is never closed");
+        let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        let deadline = tokio::time::sleep(timeout);
+        tokio::pin!(deadline);
+        let room = tokio::select! {
+            biased;
+            () = &mut deadline => Err(self.not_sent(format!("there was no room for it within {timeout_ms} ms"))),
+            room = self.room(body.len(), lane) => room,
+        }?;
         let (answer, answered) = oneshot::channel();
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         self.pending.insert(id, answer).map_err(|reason| self.not_sent(reason))?;
         let _forget = Forget { pending: &self.pending, id };
-        if self.outgoing.send(Outgoing { id, body }).await.is_err() {
-            return Err(self.not_sent(self.pending.reason()));
+        let Room { _request, _bytes, place } = room;
+        place.send(Outgoing { id, body });
+        tokio::select! {
+            biased;
+            answered = answered => answered
+                .map_err(|_| ExchangeError::Lost { address: self.address.clone(), reason: self.pending.reason() }),
+            () = &mut deadline => Err(ExchangeError::TimedOut { address: self.address.clone(), timeout_ms }),
         }
-        match tokio::time::timeout(timeout, answered).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(_)) => Err(ExchangeError::Lost { address: self.address.clone(), reason: self.pending.reason() }),
-            Err(_) => {
-                let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-                Err(ExchangeError::TimedOut { address: self.address.clone(), timeout_ms })
-            }
-        }
+    }
+
+    async fn room(&self, body_bytes: usize, lane: Lane) -> Result<Room<'_>, ExchangeError> {
+        let credit = match lane {
+            Lane::Prompt => &self.prompt,
+            Lane::Waiting => &self.waiting,
+        };
+        let weight = u32::try_from(body_bytes).unwrap_or(u32::MAX);
+        let request = credit.acquire().await.expect("the credit of a connection is never closed");
+        let bytes = self.bytes.acquire_many(weight).await.expect("the credit of a connection is never closed");
+        let place = self.outgoing.reserve().await.map_err(|_| self.not_sent(self.pending.reason()))?;
+        Ok(Room { _request: request, _bytes: bytes, place })
     }
 
     fn not_sent(&self, reason: String) -> ExchangeError {

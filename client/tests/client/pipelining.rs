@@ -1,6 +1,7 @@
 //! Many requests share one stream, and answers come in any order.
 
 use futures::future::join_all;
+use quorla_client::limits::WAITS_IN_FLIGHT_MAX;
 use quorla_client::{Client, Error, ErrorBody, ErrorCode, JobId, JobRequest, Reply, Request, Submit, Submitted};
 
 use crate::authority::Authority;
@@ -146,4 +147,27 @@ async fn a_batch_that_was_lost_makes_later_refusals_of_its_jobs_unknown() {
     let outcomes = client.submit_many((0..2).map(|_| JobRequest::new(["true"]))).await;
     assert!(matches!(outcomes[0], Err(Error::OutcomeUnknown { .. })), "{outcomes:?}");
     assert!(matches!(outcomes[1], Err(Error::Refused(_))), "such a refusal holds for every copy: {outcomes:?}");
+}
+
+#[tokio::test]
+async fn what_finds_no_room_on_its_connection_in_time_was_not_sent() {
+    let authority = Authority::new();
+    let server = Server::start(&authority, |_| Act::Silence);
+    let mut once = options(&authority, &[&server]);
+    once.rules.give_up_after_ms = 1;
+    let client = Client::connect(once).await.unwrap();
+    let job = client.draw_job_id();
+    let waits: Vec<_> = (0..WAITS_IN_FLIGHT_MAX)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { client.wait(job, None).await })
+        })
+        .collect();
+    while server.seen_count() < WAITS_IN_FLIGHT_MAX {
+        tokio::task::yield_now().await;
+    }
+    let error = client.content_hash(1, 0).await.unwrap_err();
+    assert!(matches!(&error, Error::Unavailable { reason, .. } if reason.contains("not sent")), "{error:?}");
+    waits.iter().for_each(tokio::task::JoinHandle::abort);
+    assert!(!server.seen().iter().any(|request| matches!(request, Request::ContentHash(_))));
 }

@@ -90,6 +90,10 @@ impl Server {
         self.seen.lock().unwrap().clone()
     }
 
+    pub(crate) fn seen_count(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
+
     pub(crate) fn stop(&self) {
         self.endpoint.close(1_u32.into(), b"stopped by the test");
     }

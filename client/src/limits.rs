@@ -16,11 +16,11 @@ pub const NAME_BYTES_MAX: usize = 128;
 pub const QUEUE_BYTES_MAX: usize = 128;
 /// Words of a command, the program included.
 pub const COMMAND_WORDS_MAX: usize = 1024;
-/// Bytes of a command, all words together.
+/// Bytes of a command, all words together, with one more for each.
 pub const COMMAND_BYTES_MAX: usize = 256 * 1024;
 /// Variables in a job's environment.
 pub const ENV_COUNT_MAX: usize = 256;
-/// Bytes of a job's environment, names and values together.
+/// Bytes of a job's environment, names and values together, with two more for each variable.
 pub const ENV_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of a working directory's path.
 pub const WORKING_DIRECTORY_BYTES_MAX: usize = 4096;
@@ -34,6 +34,10 @@ pub const LABEL_VALUE_BYTES_MAX: usize = 256;
 pub const CONSTRAINTS_MAX: usize = 16;
 /// Values of one `in` constraint.
 pub const CONSTRAINT_VALUES_MAX: usize = 64;
+/// Bytes of all labels and values in one job's constraints.
+pub const CONSTRAINT_BYTES_MAX: usize = 4096;
+/// Slots that one job may occupy; the least is 1.
+pub const SLOTS_MAX: u32 = 256;
 /// The highest priority; the lowest is 0.
 pub const PRIORITY_MAX: u8 = 100;
 /// Attempts of one job.

@@ -4,7 +4,7 @@
 //! R9 (three outcomes) and R13 (how fresh a read is).
 
 mod cluster;
-mod convert;
+pub mod convert;
 mod ended;
 mod job;
 mod list;

@@ -2,12 +2,17 @@
 
 use super::{Backoff, Constraint, JobRequest, LabelRule};
 use crate::limits::{
-    ATTEMPTS_MAX, COMMAND_BYTES_MAX, COMMAND_WORDS_MAX, CONSTRAINT_VALUES_MAX, CONSTRAINTS_MAX, ENV_BYTES_MAX,
-    ENV_COUNT_MAX, IDEMPOTENCY_KEY_BYTES_MAX, JITTER_PERCENT_MAX, LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX,
-    LABELS_MAX, NAME_BYTES_MAX, OUTPUT_TAIL_BYTES_MAX, PRIORITY_MAX, QUEUE_BYTES_MAX, RETRYABLE_EXIT_CODES_MAX,
-    SPAN_MS_MAX, STDIN_BYTES_MAX, WORKING_DIRECTORY_BYTES_MAX,
+    ATTEMPTS_MAX, COMMAND_BYTES_MAX, COMMAND_WORDS_MAX, CONSTRAINT_BYTES_MAX, CONSTRAINT_VALUES_MAX, CONSTRAINTS_MAX,
+    ENV_BYTES_MAX, ENV_COUNT_MAX, IDEMPOTENCY_KEY_BYTES_MAX, JITTER_PERCENT_MAX, LABEL_NAME_BYTES_MAX,
+    LABEL_VALUE_BYTES_MAX, LABELS_MAX, NAME_BYTES_MAX, OUTPUT_TAIL_BYTES_MAX, PRIORITY_MAX, QUEUE_BYTES_MAX,
+    RETRYABLE_EXIT_CODES_MAX, SLOTS_MAX, SPAN_MS_MAX, STDIN_BYTES_MAX, WORKING_DIRECTORY_BYTES_MAX,
 };
 use crate::refusal::{ErrorBody, ErrorCode};
+
+/// Variables that begin so are set by the node that runs the job, and by nobody else.
+const RESERVED_PREFIX: &str = "QUORLA";
+/// What a name is made of, beside letters and digits.
+const NAME_MARKS: &str = "._-/: ";
 
 type Checked = Result<(), ErrorBody>;
 
@@ -21,7 +26,7 @@ impl JobRequest {
         self.check_names()?;
         self.check_env()?;
         self.check_labels()?;
-        self.check_constraints()?;
+        self.check_demand()?;
         self.check_policy()?;
         at_most("stdin bytes", self.stdin.len(), STDIN_BYTES_MAX)?;
         at_most_u64("kill_grace_ms", self.kill_grace_ms, SPAN_MS_MAX)?;
@@ -33,16 +38,17 @@ impl JobRequest {
             return Err(invalid("the command is empty", "Name a program, for example: \"command\": [\"true\"]"));
         }
         at_most("command words", self.command.len(), COMMAND_WORDS_MAX)?;
-        at_most("command bytes", self.command.iter().map(String::len).sum(), COMMAND_BYTES_MAX)?;
+        at_most("command bytes", self.command.iter().map(|word| word.len() + 1).sum(), COMMAND_BYTES_MAX)?;
         self.command.iter().try_for_each(|word| without_nul("command", word))
     }
 
     fn check_names(&self) -> Checked {
-        at_most("name bytes", self.name.as_deref().map_or(0, str::len), NAME_BYTES_MAX)?;
-        at_most("queue bytes", self.queue.len(), QUEUE_BYTES_MAX)?;
-        if self.queue.is_empty() || self.queue.contains(char::is_whitespace) {
-            return Err(invalid("the queue's name is empty or holds white space", "Leave it out for `default`."));
+        if let Some(name) = &self.name {
+            at_most("name bytes", name.len(), NAME_BYTES_MAX)?;
+            check_name("name", name)?;
         }
+        at_most("queue bytes", self.queue.len(), QUEUE_BYTES_MAX)?;
+        check_name("queue", &self.queue)?;
         if let Some(directory) = &self.working_directory {
             at_most("working_directory bytes", directory.len(), WORKING_DIRECTORY_BYTES_MAX)?;
             without_nul("working_directory", directory)?;
@@ -56,13 +62,14 @@ impl JobRequest {
 
     fn check_env(&self) -> Checked {
         at_most("env variables", self.env.len(), ENV_COUNT_MAX)?;
-        at_most("env bytes", self.env.iter().map(|(name, value)| name.len() + value.len()).sum(), ENV_BYTES_MAX)?;
+        let bytes = |(name, value): (&String, &String)| name.len() + value.len() + 2;
+        at_most("env bytes", self.env.iter().map(bytes).sum(), ENV_BYTES_MAX)?;
         for (name, value) in &self.env {
-            without_nul("env", name)?;
+            check_key("the environment variable", name)?;
             without_nul("env", value)?;
-            if name.is_empty() || name.contains('=') {
-                let message = format!("the environment variable {name:?} has no valid name");
-                return Err(invalid(message, "A name is not empty and holds no `=`."));
+            if name.starts_with(RESERVED_PREFIX) {
+                let message = format!("the environment variable {name} is set by Quorla alone");
+                return Err(invalid(message, "Use a name that does not begin with QUORLA."));
             }
         }
         Ok(())
@@ -72,14 +79,20 @@ impl JobRequest {
         at_most("labels", self.labels.len(), LABELS_MAX)?;
         for (name, value) in &self.labels {
             check_label_name(name)?;
+            without_nul("labels", value)?;
             at_most("label value bytes", value.len(), LABEL_VALUE_BYTES_MAX)?;
         }
         Ok(())
     }
 
-    fn check_constraints(&self) -> Checked {
+    fn check_demand(&self) -> Checked {
+        at_most_u64("resources.slots", self.resources.slots.into(), SLOTS_MAX.into())?;
+        if self.resources.slots == 0 {
+            return Err(invalid("resources.slots is 0", "A job occupies at least one slot."));
+        }
         at_most("constraints", self.constraints.len(), CONSTRAINTS_MAX)?;
-        self.constraints.iter().try_for_each(check_constraint)
+        self.constraints.iter().try_for_each(check_constraint)?;
+        at_most("constraint bytes", self.constraints.iter().map(constraint_bytes).sum(), CONSTRAINT_BYTES_MAX)
     }
 
     fn check_policy(&self) -> Checked {
@@ -106,26 +119,43 @@ impl JobRequest {
     }
 }
 
-fn check_label_name(name: &str) -> Checked {
-    at_most("label name bytes", name.len(), LABEL_NAME_BYTES_MAX)?;
-    if name.is_empty() {
-        return Err(invalid("a label's name is empty", "Write labels as name=value."));
+fn check_name(what: &str, name: &str) -> Checked {
+    if name.is_empty() || !name.chars().all(|c| c.is_alphanumeric() || NAME_MARKS.contains(c)) {
+        let hint = "A name is not empty and is made of letters, digits, blanks and . _ - / :";
+        return Err(invalid(format!("the {what} {name:?} is no name"), hint));
     }
     Ok(())
 }
 
+/// Of labels and variables.
+fn check_key(what: &str, key: &str) -> Checked {
+    if key.is_empty() || key.contains(['=', '\0']) {
+        return Err(invalid(format!("{what} {key:?} has no valid name"), "A name is not empty and holds no `=`."));
+    }
+    Ok(())
+}
+
+fn check_label_name(name: &str) -> Checked {
+    check_key("the label", name)?;
+    at_most("label name bytes", name.len(), LABEL_NAME_BYTES_MAX)
+}
+
 fn check_constraint(constraint: &Constraint) -> Checked {
     check_label_name(&constraint.label)?;
+    let values = values(constraint);
+    at_most("constraint values", values.len(), CONSTRAINT_VALUES_MAX)?;
+    values.iter().try_for_each(|value| at_most("constraint value bytes", value.len(), LABEL_VALUE_BYTES_MAX))
+}
+
+fn constraint_bytes(constraint: &Constraint) -> usize {
+    constraint.label.len() + values(constraint).iter().map(String::len).sum::<usize>()
+}
+
+fn values(constraint: &Constraint) -> &[String] {
     match &constraint.rule {
-        LabelRule::Exists => Ok(()),
-        LabelRule::Equals(value) | LabelRule::NotEquals(value) => {
-            at_most("constraint value bytes", value.len(), LABEL_VALUE_BYTES_MAX)
-        }
-        LabelRule::In(values) => {
-            at_most("constraint values", values.len(), CONSTRAINT_VALUES_MAX)?;
-            let too_long = values.iter().map(String::len).max().unwrap_or(0);
-            at_most("constraint value bytes", too_long, LABEL_VALUE_BYTES_MAX)
-        }
+        LabelRule::Exists => &[],
+        LabelRule::Equals(value) | LabelRule::NotEquals(value) => std::slice::from_ref(value),
+        LabelRule::In(values) => values,
     }
 }
 
@@ -157,7 +187,7 @@ fn invalid(message: impl std::fmt::Display, hint: &str) -> ErrorBody {
 mod tests {
     use super::{
         ATTEMPTS_MAX, COMMAND_WORDS_MAX, ErrorCode, IDEMPOTENCY_KEY_BYTES_MAX, JobRequest, LABELS_MAX,
-        OUTPUT_TAIL_BYTES_MAX, STDIN_BYTES_MAX,
+        OUTPUT_TAIL_BYTES_MAX, SLOTS_MAX, STDIN_BYTES_MAX,
     };
 
     fn check(code: ErrorCode, named: &str, change: impl FnOnce(&mut JobRequest)) {
@@ -174,6 +204,7 @@ mod tests {
         check(limit, "stdin bytes", |job| job.stdin = vec![0; STDIN_BYTES_MAX + 1].into());
         check(limit, "labels", |job| job.labels = (0..=LABELS_MAX).map(|n| (n.to_string(), String::new())).collect());
         check(limit, "command words", |job| job.command = vec!["a".into(); COMMAND_WORDS_MAX + 1]);
+        check(limit, "resources.slots", |job| job.resources.slots = SLOTS_MAX + 1);
         check(limit, "priority", |job| job.priority = 101);
         check(limit, "retry.attempts_max", |job| job.retry.attempts_max = ATTEMPTS_MAX + 1);
         check(limit, "output_tail_bytes", |job| job.output_tail_bytes = OUTPUT_TAIL_BYTES_MAX + 1);
@@ -189,10 +220,15 @@ mod tests {
         check(invalid, "working directory", |job| job.working_directory = Some("here".into()));
         check(invalid, "attempts_max", |job| job.retry.attempts_max = 0);
         check(invalid, "\"A=B\"", |job| drop(job.env.insert("A=B".into(), "c".into())));
+        check(invalid, "QUORLA_NODE", |job| drop(job.env.insert("QUORLA_NODE".into(), "n1".into())));
+        check(invalid, "\"a=b\"", |job| drop(job.labels.insert("a=b".into(), String::new())));
+        check(invalid, "resources.slots", |job| job.resources.slots = 0);
+        check(invalid, "name \"a;b\"", |job| job.name = Some("a;b".into()));
+        check(invalid, "queue \"\"", |job| job.queue.clear());
     }
 
     #[test]
     fn a_plain_job_is_within_every_bound() {
-        assert_eq!(JobRequest::new(["true"]).check(), Ok(()));
+        assert_eq!(JobRequest::new(["true"]).name("two words").queue("a queue").check(), Ok(()));
     }
 }

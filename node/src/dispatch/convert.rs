@@ -11,7 +11,7 @@ use quorla_ledger::{
 };
 
 /// The ledger's specification of a client's job.
-pub(super) fn spec(job: client::JobRequest) -> JobSpec {
+pub fn spec(job: client::JobRequest) -> JobSpec {
     let name = job.name.clone().unwrap_or_else(|| default_name(job.command.first()));
     JobSpec {
         name,

@@ -104,7 +104,7 @@ impl Cluster {
     /// The first node founds the cluster; the others start together with it as their seed.
     async fn start_all(&mut self) -> Result<(), Fault> {
         self.configure(0, ANY_PORT, ANY_PORT, Vec::new())?;
-        let found = self.identities.are_new;
+        let found = self.identities.to_be_founded;
         self.nodes[0].start(found)?;
         let seed = self.nodes[0].wait_ready().await?.quic.clone();
         for node in 1..self.nodes.len() {

@@ -12,6 +12,7 @@ mod process;
 mod ready;
 
 pub use cluster::{Cluster, Settings};
+pub(crate) use control::runs;
 pub use control::{Control, ControlledNode};
 pub use parent::die_with_parent;
 pub use process::NodeProcess;

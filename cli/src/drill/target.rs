@@ -6,7 +6,7 @@ use quorla_client::clock::Stopwatch;
 use quorla_client::{Options, Profile, profile::DEV_PROFILE};
 
 use crate::fault::Fault;
-use crate::local::{Cluster, Control};
+use crate::local::{Cluster, Control, runs};
 
 const RESTART_TIMEOUT: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -21,6 +21,8 @@ pub(crate) enum Target {
 pub(crate) struct DevTarget {
     control: Control,
     options: Options,
+    /// The process that was killed last; what it told of itself stays until its successor starts.
+    killed: Option<u32>,
 }
 
 impl Target {
@@ -32,7 +34,7 @@ impl Target {
             return Err(Fault::usage(message).hint(format!("Use --profile {DEV_PROFILE}, or: quorla demo")));
         };
         let control = Control::read(path)?;
-        Ok(Self::Dev(Box::new(DevTarget { control, options: Options::from(profile) })))
+        Ok(Self::Dev(Box::new(DevTarget { control, options: Options::from(profile), killed: None })))
     }
 
     pub(super) fn names(&self) -> Vec<String> {
@@ -66,7 +68,10 @@ impl Target {
                 let position = position(cluster, name)?;
                 cluster.node(position).kill().await
             }
-            Self::Dev(dev) => dev.control.kill(name),
+            Self::Dev(dev) => {
+                dev.killed = Some(dev.control.kill(name)?);
+                Ok(())
+            }
         }
     }
 
@@ -77,17 +82,7 @@ impl Target {
                 let position = position(cluster, name)?;
                 cluster.restart(position).await
             }
-            Self::Dev(dev) => {
-                dev.control.restart_ended()?;
-                let since = Stopwatch::start();
-                while dev.control.ready(name).is_none() {
-                    if since.elapsed() > RESTART_TIMEOUT {
-                        return Err(Fault::other(format!("start {name} again"), "it is not ready in time"));
-                    }
-                    tokio::time::sleep(LOOK_EVERY).await;
-                }
-                Ok(())
-            }
+            Self::Dev(dev) => dev.restart(name).await,
         }
     }
 
@@ -98,6 +93,26 @@ impl Target {
             Self::Dev(_) => Ok(()),
         }
     }
+}
+
+impl DevTarget {
+    async fn restart(&self, name: &str) -> Result<(), Fault> {
+        // The dev process starts what has ended; a process that is still ending would be left as it is.
+        until(name, || !self.killed.is_some_and(runs)).await?;
+        self.control.restart_ended()?;
+        until(name, || self.control.ready(name).is_some_and(|ready| Some(ready.pid) != self.killed)).await
+    }
+}
+
+async fn until(name: &str, holds: impl Fn() -> bool) -> Result<(), Fault> {
+    let since = Stopwatch::start();
+    while !holds() {
+        if since.elapsed() > RESTART_TIMEOUT {
+            return Err(Fault::other(format!("start {name} again"), "it is not ready in time"));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    Ok(())
 }
 
 fn position(cluster: &Cluster, name: &str) -> Result<usize, Fault> {

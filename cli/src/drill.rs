@@ -65,10 +65,10 @@ pub(crate) async fn kill_leader(target: &mut Target, arguments: &KillLeader, out
     let client = Client::connect(target.options()).await?;
     let probe = Probe::start(client.clone());
     progress.step("submitting one job for each file");
-    let (killed, load) =
-        tokio::join!(kill::in_the_middle(target, &client, &progress), load::run(&client, &files, &progress),);
+    // Each half waits for the other, so that the end of one in failure ends both.
+    let both = tokio::try_join!(kill::in_the_middle(target, &client, &progress), load::run(&client, &files, &progress));
     let outages = probe.stop().await;
-    let (killed, load) = (killed?, load?);
+    let (killed, load) = both?;
 
     progress.step(&format!("starting {} again", killed.node));
     target.restart(&killed.node).await?;

@@ -18,12 +18,16 @@ pub(super) struct Load {
 
 pub(super) async fn run(client: &Client, files: &[Hashed], progress: &Progress) -> Result<Load, Fault> {
     let (before, after) = files.split_at(files.len() / 2);
+    let first = async {
+        let first = submit_and_wait(client, before, progress).await;
+        progress.first_half_is_over();
+        first
+    };
     let second = async {
         progress.until_kill_is_over().await;
         submit_and_wait(client, after, progress).await
     };
-    let (first, second) = tokio::join!(submit_and_wait(client, before, progress), second);
-    let (mut first, second) = (first?, second?);
+    let (mut first, second) = tokio::try_join!(first, second)?;
     first.jobs.extend(second.jobs);
     first.refused.extend(second.refused);
     Ok(first)

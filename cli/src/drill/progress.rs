@@ -1,6 +1,6 @@
 //! Progress: a bar on a terminal, a line per step elsewhere. Also the one place where both halves of a drill meet.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -13,6 +13,7 @@ const REDRAW_EVERY: Duration = Duration::from_millis(120);
 pub(super) struct Progress {
     total: u32,
     ended: AtomicU32,
+    first_half_over: AtomicBool,
     killed: watch::Sender<bool>,
     bar: Option<ProgressBar>,
     output: Output,
@@ -21,7 +22,14 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn new(total: u32, output: &Output) -> Self {
         let bar = output.draws_progress().then(|| bar(total));
-        Self { total, ended: AtomicU32::new(0), killed: watch::Sender::new(false), bar, output: *output }
+        Self {
+            total,
+            ended: AtomicU32::new(0),
+            first_half_over: AtomicBool::new(false),
+            killed: watch::Sender::new(false),
+            bar,
+            output: *output,
+        }
     }
 
     pub(super) fn step(&self, text: &str) {
@@ -42,6 +50,16 @@ impl Progress {
     /// Jobs that have ended, of how many.
     pub(super) fn count(&self) -> (u32, u32) {
         (self.ended.load(Ordering::Relaxed), self.total)
+    }
+
+    /// Every job of the first half has ended.
+    pub(super) fn first_half_is_over(&self) {
+        self.first_half_over.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that is so.
+    pub(super) fn is_first_half_over(&self) -> bool {
+        self.first_half_over.load(Ordering::Relaxed)
     }
 
     /// The leader was killed, or will not be.

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use quorla_client::{Profile, profile};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind};
 
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::local::{Cluster, Control, ControlledNode, Ready, Settings};
 use crate::output::Output;
+use crate::stop::{Stop, listen};
 
 #[derive(Debug, Args)]
 #[command(
@@ -32,13 +33,6 @@ pub(crate) struct Dev {
     log_filter: String,
 }
 
-/// What ends or changes a running dev cluster.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    restart: Signal,
-}
-
 /// The profile, removed when this goes out of scope.
 struct WrittenProfile {
     path: PathBuf,
@@ -46,7 +40,7 @@ struct WrittenProfile {
 
 pub(crate) async fn run(arguments: &Dev, output: &Output) -> Result<Exit, Fault> {
     refuse_second()?;
-    let mut signals = Signals::new()?;
+    let (mut stop, restart) = (Stop::new()?, listen(SignalKind::user_defined1())?);
     let settings = Settings {
         nodes: usize::from(arguments.nodes),
         directory: arguments.data_dir.clone(),
@@ -56,19 +50,17 @@ pub(crate) async fn run(arguments: &Dev, output: &Output) -> Result<Exit, Fault>
     };
     let cluster = tokio::select! {
         started = Cluster::start(settings) => started?,
-        () = signals.stop() => return Ok(Exit::INTERRUPTED),
+        () = stop.asked() => return Ok(Exit::INTERRUPTED),
     };
-    serve(cluster, &mut signals, output).await
+    serve(cluster, stop, restart, output).await
 }
 
-async fn serve(mut cluster: Cluster, signals: &mut Signals, output: &Output) -> Result<Exit, Fault> {
+async fn serve(mut cluster: Cluster, mut stop: Stop, mut restart: Signal, output: &Output) -> Result<Exit, Fault> {
     let written = write_profile(&cluster)?;
     greet(&cluster, output)?;
-    let Signals { interrupt, terminate, restart } = signals;
     loop {
         tokio::select! {
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
+            () = stop.asked() => break,
             _ = restart.recv() => {
                 // A node that does not start is told; the others go on.
                 if let Err(fault) = cluster.restart_ended().await {
@@ -124,24 +116,6 @@ fn greet(cluster: &Cluster, output: &Output) -> Result<(), Fault> {
         cluster.directory().display(),
         if cluster.nodes().len() > 2 { "quorla drill kill-leader" } else { "quorla job list" },
     ))
-}
-
-impl Signals {
-    fn new() -> Result<Self, Fault> {
-        let listen = |kind| signal(kind).map_err(|error| Fault::other("listen for signals", error));
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-            restart: listen(SignalKind::user_defined1())?,
-        })
-    }
-
-    async fn stop(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }
 
 impl Drop for WrittenProfile {

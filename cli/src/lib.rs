@@ -23,6 +23,7 @@ pub mod local;
 mod node;
 mod output;
 mod session;
+mod stop;
 mod version;
 
 use std::process::ExitCode;

@@ -8,11 +8,11 @@ use quorla_node::{
     config::{Config, Sources},
     run::{Node, NodeError, StartOptions},
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::local::{Ready, die_with_parent};
+use crate::stop::Stop;
 
 #[derive(Debug, Args)]
 pub(crate) struct Start {
@@ -104,23 +104,4 @@ fn chain(error: &dyn std::error::Error) -> String {
 fn assignment(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write it as key=value, for example node.name=n2")?;
     Ok((key.to_owned(), value.to_owned()))
-}
-
-struct Stop {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Stop {
-    fn new() -> Result<Self, Fault> {
-        let listen = |kind| signal(kind).map_err(|error| Fault::other("listen for signals", error));
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
-    }
-
-    async fn asked(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }

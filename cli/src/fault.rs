@@ -1,6 +1,6 @@
 //! A command that failed: what was attempted and why, the next thing to try, a stable code and the exit code.
 
-use quorla_client::Error;
+use quorla_client::{Error, JobId};
 
 use crate::exit::Exit;
 
@@ -58,6 +58,33 @@ impl Fault {
     pub fn exit(mut self, exit: Exit) -> Self {
         self.exit = exit;
         self
+    }
+
+    /// Says which job it is about, where the message does not.
+    #[must_use]
+    pub fn about(mut self, job: JobId) -> Self {
+        let job = job.to_string();
+        if !self.message.contains(&job) {
+            self.details.push(format!("job {job}"));
+        }
+        self
+    }
+
+    /// Of what was attempted several times: one fault without a name is its own; of others, the first decides code and
+    /// exit, and each is told with its name. None when nothing failed.
+    #[must_use]
+    pub fn of_many(attempted: &str, tried: usize, failed: Vec<(Option<String>, Self)>) -> Option<Self> {
+        let details: Vec<String> = failed
+            .iter()
+            .filter_map(|(name, fault)| Some(format!("{}: {} ({})", name.as_ref()?, fault.message, fault.code)))
+            .collect();
+        let count = failed.len();
+        let (_, mut first) = failed.into_iter().next()?;
+        if !details.is_empty() {
+            first.message = format!("{attempted}: {count} of {tried} failed");
+            first.details = details;
+        }
+        Some(first)
     }
 
     /// The lines for a person.

@@ -1,6 +1,8 @@
 //! `quorla job cancel`.
 
 use clap::Args;
+use quorla_client::{Client, Error, JobId};
+use serde_json::Value;
 
 use crate::exit::Exit;
 use crate::fault::Fault;
@@ -33,19 +35,41 @@ pub(super) async fn run(arguments: Cancel, session: &Session, output: &Output) -
     for text in &arguments.jobs {
         found.push(connected.job(text).await?);
     }
-    for job in found {
-        let mut table = Table::pairs();
-        if arguments.dry_run {
-            let view = connected.client.info(job).await?;
-            table.pair(&job.to_string(), format!("is {}, would be cancelled", view.state));
-            let json = serde_json::json!({"job_id": job, "state": view.state, "dry_run": true});
-            output.document(&Document { json, table, ids: vec![job.to_string()] })?;
-            continue;
+    let (mut done, mut failed) = (Vec::new(), Vec::new());
+    for job in &found {
+        match cancel(&connected.client, *job, &arguments).await {
+            Ok(one) => done.push(one),
+            Err(error) => failed.push(((found.len() > 1).then(|| job.to_string()), Fault::from(error))),
         }
-        let (reason, key) = (arguments.reason.clone(), arguments.idempotency_key.clone());
-        let cancelled = connected.client.cancel_with(job, reason, key).await?;
-        table.pair(&job.to_string(), cancelled.state);
-        output.document(&Document { json: json(&cancelled), table, ids: vec![job.to_string()] })?;
     }
-    Ok(Exit::OK)
+    if !done.is_empty() {
+        output.document(&document(done, found.len() == 1))?;
+    }
+    Fault::of_many("cancel jobs", found.len(), failed).map_or(Ok(Exit::OK), Err)
+}
+
+/// What became of one job: its id, words, and the same for programs.
+async fn cancel(client: &Client, job: JobId, arguments: &Cancel) -> Result<(JobId, String, Value), Error> {
+    if arguments.dry_run {
+        let state = client.info(job).await?.state;
+        let json = serde_json::json!({"job_id": job, "state": state, "dry_run": true});
+        return Ok((job, format!("is {state}, would be cancelled"), json));
+    }
+    let cancelled = client.cancel_with(job, arguments.reason.clone(), arguments.idempotency_key.clone()).await?;
+    Ok((job, cancelled.state.to_string(), json(&cancelled)))
+}
+
+fn document(done: Vec<(JobId, String, Value)>, only_one: bool) -> Document {
+    let mut table = Table::pairs();
+    let (mut rows, mut ids) = (Vec::new(), Vec::new());
+    for (job, words, row) in done {
+        table.pair(&job.to_string(), words);
+        ids.push(job.to_string());
+        rows.push(row);
+    }
+    let json = match only_one {
+        true => rows.swap_remove(0),
+        false => Value::Array(rows),
+    };
+    Document { json, table, ids }
 }

@@ -94,16 +94,13 @@ fn report(lines: &[Option<usize>], outcomes: Vec<Result<Submitted, Error>>, outp
     for (line, outcome) in lines.iter().zip(outcomes) {
         match outcome {
             Ok(submitted) => accepted.push(submitted),
-            Err(error) => failed.push((*line, Fault::from(error))),
+            Err(error) => failed.push((line.map(|line| format!("line {line}")), Fault::from(error))),
         }
     }
     if !accepted.is_empty() {
         output.document(&document(&accepted, lines == [None]))?;
     }
-    if failed.is_empty() {
-        return Ok(Exit::OK);
-    }
-    Err(first_of(failed, accepted.len()))
+    Fault::of_many("submit jobs", lines.len(), failed).map_or(Ok(Exit::OK), Err)
 }
 
 fn document(accepted: &[Submitted], only_one: bool) -> Document {
@@ -119,23 +116,4 @@ fn document(accepted: &[Submitted], only_one: bool) -> Document {
         false => Value::Array(rows),
     };
     Document { json, table, ids }
-}
-
-/// One job's fault is its own; of several, the first decides code and exit, and each is told with its line.
-fn first_of(failed: Vec<(Option<usize>, Fault)>, accepted: usize) -> Fault {
-    let count = failed.len();
-    let mut details = Vec::new();
-    let mut first = None;
-    for (line, fault) in failed {
-        if let Some(line) = line {
-            details.push(format!("line {line}: {} ({})", fault.message, fault.code));
-        }
-        first.get_or_insert(fault);
-    }
-    let mut fault = first.expect("at least one failed");
-    if !details.is_empty() {
-        fault.message = format!("submit jobs: {count} of {} were not accepted", count + accepted);
-        fault.details = details;
-    }
-    fault
 }

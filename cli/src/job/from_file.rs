@@ -22,18 +22,19 @@ pub(super) struct Line {
     pub(super) job: JobRequest,
 }
 
-pub(super) fn read(path: &Path) -> Result<Vec<Line>, Fault> {
+/// A line without an idempotency key of its own gets this one with its number.
+pub(super) fn read(path: &Path, key: Option<&str>) -> Result<Vec<Line>, Fault> {
     if path == Path::new("-") {
-        return parse("standard input", std::io::stdin().lock());
+        return parse("standard input", std::io::stdin().lock(), key);
     }
     let name = path.display().to_string();
     let file = std::fs::File::open(path).map_err(|error| {
         Fault::other(format!("open {name}"), error).hint("Check the path, or write - for standard input.")
     })?;
-    parse(&name, std::io::BufReader::new(file))
+    parse(&name, std::io::BufReader::new(file), key)
 }
 
-fn parse(name: &str, mut reader: impl BufRead) -> Result<Vec<Line>, Fault> {
+fn parse(name: &str, mut reader: impl BufRead, key: Option<&str>) -> Result<Vec<Line>, Fault> {
     let mut jobs = Vec::new();
     let mut wrong = Vec::new();
     let mut codes = Vec::new();
@@ -47,7 +48,7 @@ fn parse(name: &str, mut reader: impl BufRead) -> Result<Vec<Line>, Fault> {
         if read == 0 {
             break;
         }
-        match line(number, &text) {
+        match line(number, &text, key) {
             Ok(None) => {}
             Ok(Some(job)) if jobs.len() < JOBS_MAX => jobs.push(Line { number, job }),
             Ok(Some(_)) => return Err(too_many(name)),
@@ -69,14 +70,16 @@ fn read_line(reader: &mut impl BufRead, text: &mut Vec<u8>) -> std::io::Result<u
 }
 
 /// Blank lines are none.
-fn line(number: usize, text: &[u8]) -> Result<Option<JobRequest>, Fault> {
+fn line(number: usize, text: &[u8], key: Option<&str>) -> Result<Option<JobRequest>, Fault> {
     let not_utf8 = |_| Fault::new(Exit::USAGE, "invalid_request", format!("line {number}: it is not UTF-8"));
     let text = std::str::from_utf8(text).map_err(not_utf8)?;
     let text = text.trim_end();
     if text.is_empty() {
         return Ok(None);
     }
-    let job = JobRequest::from_json_after(number - 1, text).map_err(quorla_client::Error::from)?;
+    let mut job = JobRequest::from_json_after(number - 1, text).map_err(quorla_client::Error::from)?;
+    let of_line = || key.map(|key| format!("{key}-{number}"));
+    job.idempotency_key = job.idempotency_key.take().or_else(of_line);
     let checked = job.check().map_err(|refusal| Fault::from(quorla_client::Error::from(refusal)));
     checked.map_err(|fault| Fault { message: format!("line {number}: {}", fault.message), ..fault })?;
     Ok(Some(job))
@@ -113,16 +116,27 @@ mod tests {
     #[test]
     fn lines_keep_their_numbers_and_blank_ones_are_none() {
         let text = "{\"command\": [\"a\"]}\n\n{\"command\": [\"b\"]}";
-        let numbers: Vec<usize> = parse("x", text.as_bytes()).unwrap().iter().map(|line| line.number).collect();
+        let numbers: Vec<usize> = parse("x", text.as_bytes(), None).unwrap().iter().map(|line| line.number).collect();
         assert_eq!(numbers, [1, 3]);
     }
 
     #[test]
     fn one_wrong_line_refuses_all_with_its_number() {
         let text = "{\"command\": [\"a\"]}\n{\"command\": [\"b\"], \"prioriti\": 1}\n{\"command\": []}\n";
-        let fault = parse("x", text.as_bytes()).unwrap_err();
+        let fault = parse("x", text.as_bytes(), None).unwrap_err();
         assert_eq!((fault.code, fault.exit), ("unknown_field", Exit::USAGE));
         assert!(fault.details[0].contains("line 2, column ") && fault.details[0].contains("priority"), "{fault:?}");
         assert!(fault.details[1].starts_with("line 3: "), "{fault:?}");
+    }
+
+    #[test]
+    fn a_key_of_a_line_is_checked_with_its_number() {
+        let text = "{\"command\": [\"a\"]}\n".repeat(10);
+        let key = "k".repeat(quorla_client::limits::IDEMPOTENCY_KEY_BYTES_MAX - 2);
+        let fault = parse("x", text.as_bytes(), Some(&key)).unwrap_err();
+        assert_eq!((fault.code, fault.details.len()), ("limit_exceeded", 1));
+        assert!(fault.details[0].starts_with("line 10: "), "{fault:?}");
+        let jobs = parse("x", text.as_bytes(), Some("night")).unwrap();
+        assert_eq!(jobs[9].job.idempotency_key.as_deref(), Some("night-10"));
     }
 }

@@ -61,19 +61,13 @@ pub(super) async fn run(arguments: Submit, session: &Session, output: &Output) -
 }
 
 fn wanted(arguments: Submit, now_ms: u64) -> Result<Vec<Wanted>, Fault> {
-    let key = arguments.request.idempotency_key.clone();
     let Some(path) = &arguments.from_file else {
         let job = arguments.request.request(arguments.command, now_ms)?;
         job.check().map_err(Error::from)?;
         return Ok(vec![Wanted { line: None, job }]);
     };
-    let with_key = |line: from_file::Line| {
-        let mut job = line.job;
-        let of_line = || key.as_ref().map(|key| format!("{key}-{}", line.number));
-        job.idempotency_key = job.idempotency_key.take().or_else(of_line);
-        Wanted { line: Some(line.number), job }
-    };
-    Ok(from_file::read(path)?.into_iter().map(with_key).collect())
+    let lines = from_file::read(path, arguments.request.idempotency_key.as_deref())?;
+    Ok(lines.into_iter().map(|line| Wanted { line: Some(line.number), job: line.job }).collect())
 }
 
 async fn submit(connected: &Connected, wanted: Vec<Wanted>, output: &Output) -> Result<Exit, Fault> {

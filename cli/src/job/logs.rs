@@ -1,7 +1,7 @@
 //! `quorla job logs`: the recorded ends of both streams, each to the descriptor it belongs to.
 
 use clap::Args;
-use quorla_client::Tail;
+use quorla_client::{JobLogs, Tail};
 
 use super::Which;
 use crate::exit::Exit;
@@ -35,15 +35,21 @@ pub(super) async fn run(arguments: &Logs, session: &Session, output: &Output) ->
     if !logs.ended {
         output.say("quorla: the attempt has not ended; its output is recorded when it has");
     }
-    if !arguments.stderr {
+    print(&logs, !arguments.stderr, !arguments.stdout, output)?;
+    Ok(Exit::OK)
+}
+
+/// Prints the streams that are wanted, each to the descriptor it belongs to, and says what of them is missing.
+pub(super) fn print(logs: &JobLogs, stdout: bool, stderr: bool, output: &Output) -> Result<(), Fault> {
+    if stdout {
         note(&logs.stdout, "stdout", output);
         output.raw(logs.stdout.bytes.as_bytes())?;
     }
-    if !arguments.stdout {
+    if stderr {
         note(&logs.stderr, "stderr", output);
         output.raw_stderr(logs.stderr.bytes.as_bytes());
     }
-    Ok(Exit::OK)
+    Ok(())
 }
 
 fn note(tail: &Tail, stream: &str, output: &Output) {

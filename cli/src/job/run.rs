@@ -4,14 +4,16 @@ use std::io::IsTerminal as _;
 
 use clap::Args;
 use quorla_client::limits::STDIN_BYTES_MAX;
-use quorla_client::{Client, JobId, JobView, Tail};
+use quorla_client::{Client, Error, ErrorCode, JobId, JobRequest, JobView};
 use tokio::io::AsyncReadExt as _;
+use tokio::signal::unix::{Signal, SignalKind};
 
 use super::request::RequestFlags;
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::output::Output;
-use crate::session::Session;
+use crate::session::{Connected, Session};
+use crate::stop::listen;
 
 pub(super) const EXAMPLES: &str = "Examples:\n  quorla job run -- echo hi\n  quorla job run -- sh -c 'exit 7'; echo $?\n  \
     echo some input | quorla job run -- wc -c\n  quorla job run --attempt-timeout 10s --attempts 3 -- ./flaky\n\n\
@@ -31,25 +33,26 @@ pub(crate) struct Run {
 }
 
 pub(super) async fn run(arguments: Run, session: &Session, output: &Output) -> Result<Exit, Fault> {
-    tokio::select! {
-        result = submit(arguments, session) => {
-            let (client, job) = result.map_err(own_failure)?;
-            follow(&client, job, output).await.map_err(own_failure)
-        }
-        () = interrupted() => Ok(Exit::INTERRUPTED),
-    }
+    let mut interrupts = listen(SignalKind::interrupt()).map_err(own_failure)?;
+    let (connected, job) = tokio::select! {
+        prepared = prepare(arguments, session) => prepared.map_err(own_failure)?,
+        _ = interrupts.recv() => return Ok(Exit::INTERRUPTED),
+    };
+    // The id is drawn before the submit, so that every way out from here on can name the job.
+    let id = connected.client.draw_job_id();
+    let mut run = Running { client: &connected.client, id, interrupts, output };
+    let ended = run.submit_and_follow(job, &connected).await;
+    ended.map_err(|fault| own_failure(fault.about(run.id)))
 }
 
-async fn submit(arguments: Run, session: &Session) -> Result<(Client, JobId), Fault> {
+async fn prepare(arguments: Run, session: &Session) -> Result<(Connected, JobRequest), Fault> {
     let stdin = match arguments.no_stdin || std::io::stdin().is_terminal() {
         true => Vec::new(),
         false => read_stdin().await?,
     };
     let connected = session.connect().await?;
     let job = arguments.request.request(arguments.command, connected.client.server_ms())?.stdin(stdin);
-    let submitted = connected.client.submit(job).await?;
-    connected.remember(submitted.job_id);
-    Ok((connected.client, submitted.job_id))
+    Ok((connected, job))
 }
 
 /// Reads to the end, but never more than what a job may have.
@@ -66,50 +69,102 @@ async fn read_stdin() -> Result<Vec<u8>, Fault> {
     Ok(bytes)
 }
 
-/// Waits for the end; meanwhile the first Ctrl-C cancels the job and the second one leaves it alone.
-async fn follow(client: &Client, job: JobId, output: &Output) -> Result<Exit, Fault> {
-    let ended = client.wait(job, None);
-    tokio::pin!(ended);
-    tokio::select! {
-        view = &mut ended => return finish(client, &view?, output).await,
-        () = interrupted() => output.say(format!("cancelling {job}; once more detaches from it")),
+/// A job from its submit to its end.
+struct Running<'a> {
+    client: &'a Client,
+    id: JobId,
+    interrupts: Signal,
+    output: &'a Output,
+}
+
+impl Running<'_> {
+    async fn submit_and_follow(&mut self, job: JobRequest, connected: &Connected) -> Result<Exit, Fault> {
+        let (client, output, asked) = (self.client, self.output, self.id);
+        let submitting = client.submit_as(asked, job);
+        tokio::pin!(submitting);
+        let (submitted, interrupted) = tokio::select! {
+            submitted = &mut submitting => (submitted?, false),
+            _ = self.interrupts.recv() => {
+                // Only what was accepted can be cancelled, and only the answer tells whether it was.
+                output.say(format!("job {asked} is cancelled once it is accepted; once more leaves it alone"));
+                tokio::select! {
+                    submitted = submitting => (submitted?, true),
+                    _ = self.interrupts.recv() => {
+                        output.say(format!("left alone; it may have been accepted: quorla job info {asked}"));
+                        return Ok(Exit::INTERRUPTED);
+                    }
+                }
+            }
+        };
+        self.id = submitted.job_id;
+        connected.remember(self.id);
+        self.follow(interrupted).await
     }
-    let cancelled = async {
-        let cancelled = client.cancel_with(job, Some("interrupted".to_owned()), None).await;
-        (cancelled, ended.await)
-    };
-    tokio::select! {
-        (_, view) = cancelled => finish(client, &view?, output).await,
-        () = interrupted() => {
-            output.say(format!("detached; it goes on: quorla job wait {job}"));
-            Ok(Exit::INTERRUPTED)
+
+    /// Waits for the end; meanwhile the first Ctrl-C cancels the job and the second one leaves it alone.
+    async fn follow(&mut self, interrupted: bool) -> Result<Exit, Fault> {
+        let (client, output, id) = (self.client, self.output, self.id);
+        let ended = patiently(output, id, async || client.wait(id, None).await);
+        tokio::pin!(ended);
+        if !interrupted {
+            tokio::select! {
+                view = &mut ended => return self.finish(&view?).await,
+                _ = self.interrupts.recv() => output.say(format!("cancelling {id}; once more detaches from it")),
+            }
+        }
+        let cancel = async {
+            let cancel = async || client.cancel_with(id, Some("interrupted".to_owned()), None).await;
+            match patiently(output, id, cancel).await {
+                // It was faster.
+                Err(Error::Refused(body)) if body.code == ErrorCode::JobHasEnded => {}
+                Err(error) => output.fault(&Fault::from(error).about(id)),
+                Ok(_) => {}
+            }
+        };
+        tokio::select! {
+            ((), view) = futures::future::join(cancel, ended) => self.finish(&view?).await,
+            _ = self.interrupts.recv() => {
+                output.say(format!("detached; it goes on: quorla job wait {id}"));
+                Ok(Exit::INTERRUPTED)
+            }
+        }
+    }
+
+    async fn finish(&self, job: &JobView) -> Result<Exit, Fault> {
+        let (client, output) = (self.client, self.output);
+        if output.is_structured() {
+            let document = super::show::document(job);
+            return output.document(&document).map(|()| Exit::of_run(job));
+        }
+        if job.attempts_total > 0 {
+            let logs = patiently(output, job.id, async || client.logs(job.id, None).await).await?;
+            super::logs::print(&logs, true, true, output)?;
+        }
+        if let Some(words) = explain(job) {
+            output.say(format!("quorla: job {} {words}", job.id));
+        }
+        Ok(Exit::of_run(job))
+    }
+}
+
+/// Asks again for as long as the cluster can't be reached or can't answer: the job does not end with that.
+async fn patiently<T>(output: &Output, job: JobId, ask: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
+    let mut told = false;
+    loop {
+        match ask().await {
+            Err(error) if passes_by_waiting(&error) => {
+                if !std::mem::replace(&mut told, true) {
+                    output.say(format!("quorla: still waiting for job {job}: {error}"));
+                }
+            }
+            answer => return answer,
         }
     }
 }
 
-async fn finish(client: &Client, job: &JobView, output: &Output) -> Result<Exit, Fault> {
-    if output.is_structured() {
-        let document = super::show::document(job);
-        return output.document(&document).map(|()| Exit::of_run(job));
-    }
-    if job.attempts_total > 0 {
-        let logs = client.logs(job.id, None).await?;
-        say_omitted("stdout", &logs.stdout, output);
-        output.raw(logs.stdout.bytes.as_bytes())?;
-        say_omitted("stderr", &logs.stderr, output);
-        output.raw_stderr(logs.stderr.bytes.as_bytes());
-    }
-    let exit = Exit::of_run(job);
-    if let Some(words) = explain(job) {
-        output.say(format!("quorla: job {} {words}", job.id));
-    }
-    Ok(exit)
-}
-
-fn say_omitted(stream: &str, tail: &Tail, output: &Output) {
-    if tail.bytes_omitted > 0 {
-        output.say(format!("quorla: {} bytes of {stream} before this were not kept", tail.bytes_omitted));
-    }
+/// The client has been patient itself before it says any of these.
+const fn passes_by_waiting(error: &Error) -> bool {
+    matches!(error, Error::Unavailable { .. } | Error::NotNow(_) | Error::OutcomeUnknown { .. })
 }
 
 /// A job that ended by itself speaks for itself.
@@ -126,23 +181,38 @@ fn explain(job: &JobView) -> Option<String> {
     })
 }
 
-async fn interrupted() {
-    // Where the signal can't be had, Ctrl-C simply ends the process.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
-}
-
 fn own_failure(fault: Fault) -> Fault {
     fault.exit(Exit::RUN_FAILED)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Exit, Fault, own_failure};
+    use quorla_client::{Error, ErrorBody, ErrorCode, JobId};
+
+    use super::{Exit, Fault, Output, own_failure, patiently};
 
     #[test]
     fn own_failures_end_with_125() {
         assert_eq!(own_failure(Fault::usage("x")).exit, Exit(125));
+    }
+
+    #[tokio::test]
+    async fn an_outage_is_waited_through_and_a_refusal_is_not() {
+        let job = JobId::from_parts(1, 1);
+        let outage = || Error::Unavailable { attempted: "wait", addresses: String::new(), reason: String::new() };
+        let quorum = || Error::NotNow(Box::new(ErrorBody::new(ErrorCode::NoQuorum, "no majority")));
+        let answers = std::cell::RefCell::new(vec![Ok(7), Err(quorum()), Err(outage())]);
+        let ask = async || answers.borrow_mut().pop().unwrap();
+        assert_eq!(patiently(&Output::new(None), job, ask).await.unwrap(), 7);
+
+        let gone = async || Err::<(), _>(ErrorBody::new(ErrorCode::NotFound, "no such job").into());
+        assert!(matches!(patiently(&Output::new(None), job, gone).await, Err(Error::Refused(_))));
+    }
+
+    #[test]
+    fn a_failure_names_its_job_once() {
+        let job = JobId::from_parts(1, 1);
+        assert_eq!(Fault::usage("x").about(job).details, [format!("job {job}")]);
+        assert_eq!(Fault::usage(format!("wait for {job}")).about(job).details, Vec::<String>::new());
     }
 }

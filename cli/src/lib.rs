@@ -50,7 +50,9 @@ pub fn main() -> ExitCode {
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => {
+            return usage(&error, std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()));
+        }
     };
     let output = Output::new(cli.output);
     match run(cli, &output) {
@@ -63,17 +65,31 @@ pub fn main() -> ExitCode {
 }
 
 /// Help and version go to stdout and are no error; a reader that has gone away is none either.
-fn usage(error: &clap::Error) -> ExitCode {
+fn usage(error: &clap::Error, arguments: impl Iterator<Item = String>) -> ExitCode {
     error.print().ok();
     if error.use_stderr() {
         // Help in the place of a command that was left out is no error that a program would look up.
         if error.kind() != clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
             Output::new(None).say("  code: usage");
         }
-        Exit::USAGE.into()
+        // What `job run` passes through is the job's: its own failures must not look like one of them.
+        if names_job_run(arguments) { Exit::RUN_FAILED.into() } else { Exit::USAGE.into() }
     } else {
         Exit::OK.into()
     }
+}
+
+/// Whether a command line that can't be read is one of `job run`, flags of every command left out.
+fn names_job_run(mut arguments: impl Iterator<Item = String>) -> bool {
+    let mut words = Vec::new();
+    while let Some(argument) = arguments.next().filter(|_| words.len() < 2) {
+        match argument.as_str() {
+            "--profile" | "-o" | "--output" => drop(arguments.next()),
+            flag if flag.starts_with('-') => {}
+            _ => words.push(argument),
+        }
+    }
+    words == ["job", "run"]
 }
 
 fn run(cli: Cli, output: &Output) -> Result<Exit, Fault> {

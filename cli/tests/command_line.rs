@@ -69,7 +69,18 @@ fn without_a_cluster_every_command_says_what_to_try() {
 
 #[test]
 fn run_tells_its_own_failure_from_the_jobs() {
-    assert_eq!(User::new().run(&["job", "run", "--", "true"]).0, 125);
+    let user = User::new();
+    for arguments in [
+        &["job", "run", "--", "true"][..],
+        &["job", "run"],
+        &["job", "run", "--priority", "101", "--", "true"],
+        &["--profile", "x", "job", "-o", "json", "run", "--frobnicate"],
+        &["job", "run", "-o", "nonsense", "--", "true"],
+    ] {
+        assert_eq!(user.run(arguments).0, 125, "{arguments:?}");
+    }
+    assert_eq!(user.run(&["job", "run", "--help"]).0, 0);
+    assert_eq!(user.run(&["job", "submit", "--frobnicate", "job", "run"]).0, 2);
 }
 
 #[test]

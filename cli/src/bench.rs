@@ -1,4 +1,4 @@
-//! `quorla bench`: load on a temporary cluster of real processes, one JSON object per line.
+//! `quorla bench`: load on a temporary cluster of real processes, in JSON one object per line.
 
 mod disk;
 mod figures;
@@ -60,17 +60,40 @@ pub(crate) async fn run(command: &BenchCommand, output: &Output) -> Result<Exit,
 async fn measure(cluster: &Cluster, arguments: &Submit, output: &Output) -> Result<(), Fault> {
     let figures = submit::measure(&cluster.client().await?, arguments.in_flight, arguments.seconds).await?;
     print(output, &figures)?;
+    let errors = figures.errors;
     let directory = cluster.directory().to_owned();
     let figures = tokio::task::spawn_blocking(move || disk::measure(&directory))
         .await
         .map_err(|error| Fault::other("measure the disk", error))??;
-    print(output, &figures)
+    print(output, &figures)?;
+    verdict(errors)
 }
 
-/// One object per line, in every structured form.
+/// Each measurement as soon as there is one: in JSON an object per line, in YAML an item of a list.
 fn print(output: &Output, figures: &Figures) -> Result<(), Fault> {
-    if output.is_structured() {
+    if output.is_json() {
         return output.line(figures.json());
     }
-    output.document(&Document { json: figures.json(), table: figures.table(), ids: Vec::new() })
+    let json = serde_json::json!([figures.json()]);
+    output.document(&Document { json, table: figures.table(), ids: vec![figures.workload.to_owned()] })
+}
+
+/// What is measured beside failures is no measurement.
+fn verdict(errors: u64) -> Result<(), Fault> {
+    match errors {
+        0 => Ok(()),
+        _ => Err(Fault::new(Exit::OTHER, "submits_failed", format!("measure submits: {errors} were not accepted"))
+            .hint("See the nodes' logs with --data-dir, and whether the machine keeps up.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::verdict;
+
+    #[test]
+    fn failed_submits_are_no_success() {
+        assert!(verdict(0).is_ok());
+        assert_eq!(verdict(1).unwrap_err().code, "submits_failed");
+    }
 }

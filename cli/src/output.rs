@@ -59,6 +59,16 @@ impl Output {
         self.form != Form::Table
     }
 
+    /// Whether each value is a line of JSON.
+    pub(crate) fn is_lines(&self) -> bool {
+        self.form == Form::Jsonl
+    }
+
+    /// Whether JSON is asked for, in either form.
+    pub(crate) fn is_json(&self) -> bool {
+        matches!(self.form, Form::Json | Form::Jsonl)
+    }
+
     /// Whether progress may be drawn.
     pub(crate) fn draws_progress(&self) -> bool {
         std::io::stderr().is_terminal()

@@ -1,29 +1,36 @@
 //! `quorla cluster`.
 
 use clap::Subcommand;
-use quorla_client::{ClusterStatus, NodeView};
+use quorla_client::{Client, ClusterStatus, NodeView};
 
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::output::{Document, Output, Table, json};
 use crate::session::Session;
+use crate::watch::Watch;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClusterCommand {
     /// Show leader, term, applied indexes, lag, slots and memory; works without a quorum
-    #[command(after_help = "Examples:\n  quorla cluster status\n  quorla cluster status -o json\n\n\
-                            Exit code 6 when no leader is known.")]
-    Status,
+    #[command(
+        after_help = "Examples:\n  quorla cluster status\n  quorla cluster status --watch\n  quorla cluster status -o json\n\n\
+                            Exit code 6 when no leader is known."
+    )]
+    Status(Watch),
 }
 
 pub(crate) async fn run(command: &ClusterCommand, session: &Session, output: &Output) -> Result<Exit, Fault> {
     match command {
-        ClusterCommand::Status => status(session, output).await,
+        ClusterCommand::Status(watch) => {
+            let connected = session.connect().await?;
+            watch.run(output, async |output: &Output| status(&connected.client, output).await).await
+        }
     }
 }
 
-async fn status(session: &Session, output: &Output) -> Result<Exit, Fault> {
-    let status = session.connect().await?.client.status().await?;
+async fn status(client: &Client, output: &Output) -> Result<Exit, Fault> {
+    let status = client.status().await?;
+    output.screen()?;
     if output.is_structured() {
         output.document(&Document {
             json: json(&status),

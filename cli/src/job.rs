@@ -16,6 +16,8 @@ mod wait;
 
 use clap::{Args, Subcommand};
 
+pub(crate) use duration::span_ms;
+
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::output::Output;

@@ -25,6 +25,7 @@ mod output;
 mod session;
 mod stop;
 mod version;
+mod watch;
 
 use std::process::ExitCode;
 

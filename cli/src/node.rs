@@ -9,6 +9,7 @@ use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::output::Output;
 use crate::session::Session;
+use crate::watch::Watch;
 
 pub(crate) use start::Start;
 
@@ -20,13 +21,13 @@ pub(crate) enum NodeCommand {
     )]
     Start(Start),
     /// List the nodes: role, slots, what they have applied
-    #[command(after_help = "Examples:\n  quorla node list\n  quorla node list -o json")]
-    List,
+    #[command(after_help = "Examples:\n  quorla node list\n  quorla node list --watch\n  quorla node list -o json")]
+    List(Watch),
 }
 
 pub(crate) async fn run(command: NodeCommand, session: &Session, output: &Output) -> Result<Exit, Fault> {
     match command {
         NodeCommand::Start(_) => unreachable!("a node starts on a runtime of its own"),
-        NodeCommand::List => list::run(session, output).await,
+        NodeCommand::List(watch) => list::run(&watch, session, output).await,
     }
 }

@@ -45,13 +45,27 @@ pub(crate) struct Output {
     form: Form,
     on_terminal: bool,
     colours: bool,
+    watched: Watched,
+}
+
+/// Whether what is printed follows something like it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Watched {
+    Once,
+    First,
+    Again,
 }
 
 impl Output {
     pub(crate) fn new(form: Option<Form>) -> Self {
         let on_terminal = std::io::stdout().is_terminal();
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { form: form.unwrap_or(Form::Table), on_terminal, colours: on_terminal && !unwanted }
+        Self {
+            form: form.unwrap_or(Form::Table),
+            on_terminal,
+            colours: on_terminal && !unwanted,
+            watched: Watched::Once,
+        }
     }
 
     /// Whether a machine reads this, so that nothing but data may be on stdout.
@@ -67,6 +81,22 @@ impl Output {
     /// Whether JSON is asked for, in either form.
     pub(crate) fn is_json(&self) -> bool {
         matches!(self.form, Form::Json | Form::Jsonl)
+    }
+
+    /// This output for one look of several.
+    pub(crate) fn watched(&self, first: bool) -> Self {
+        Self { watched: if first { Watched::First } else { Watched::Again }, ..*self }
+    }
+
+    /// Begins what one look shows: on a terminal in the place of the look before, elsewhere after it.
+    pub(crate) fn screen(&self) -> Result<(), Fault> {
+        const CLEAR: &[u8] = b"\x1b[H\x1b[2J";
+        match (self.watched, self.form) {
+            (Watched::First | Watched::Again, Form::Table) if self.on_terminal => self.raw(CLEAR),
+            (Watched::Again, Form::Table) => self.raw(b"\n"),
+            (Watched::Again, Form::Yaml) => self.raw(b"---\n"),
+            _ => Ok(()),
+        }
     }
 
     /// Whether progress may be drawn.

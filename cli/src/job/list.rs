@@ -8,8 +8,10 @@ use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::output::{Output, printed};
 use crate::session::Session;
+use crate::watch::Watch;
 
 pub(super) const EXAMPLES: &str = "Examples:\n  quorla job list --state running,queued\n  \
+    quorla job list --watch --state running\n  \
     quorla job list --queue hashes --name sha -o id | xargs -n1 quorla job cancel";
 
 #[derive(Debug, Args)]
@@ -33,6 +35,8 @@ pub(crate) struct List {
     /// Take whatever the answering node has, without asking a quorum
     #[arg(long)]
     stale: bool,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 pub(super) async fn run(arguments: List, session: &Session, output: &Output) -> Result<Exit, Fault> {
@@ -46,13 +50,17 @@ pub(super) async fn run(arguments: List, session: &Session, output: &Output) -> 
         cursor: arguments.cursor,
         read,
     };
-    let page = connected.client.reading(read).list(query).await?;
-    let document = summaries(&page.jobs, connected.client.server_ms());
-    let exit = printed(output, &document, Exit::OK)?;
-    if let Some(next) = page.next {
-        output.say(format!("there are more: --cursor {next}"));
-    }
-    Ok(exit)
+    let client = connected.client.reading(read);
+    let look = async |output: &Output| {
+        let page = client.list(query.clone()).await?;
+        output.screen()?;
+        let exit = printed(output, &summaries(&page.jobs, client.server_ms()), Exit::OK)?;
+        if let Some(next) = page.next {
+            output.say(format!("there are more: --cursor {next}"));
+        }
+        Ok(exit)
+    };
+    arguments.watch.run(output, look).await
 }
 
 fn state(text: &str) -> Result<JobState, String> {

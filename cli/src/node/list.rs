@@ -5,10 +5,15 @@ use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::output::{Document, Output, json, printed};
 use crate::session::Session;
+use crate::watch::Watch;
 
-pub(super) async fn run(session: &Session, output: &Output) -> Result<Exit, Fault> {
-    let nodes = session.connect().await?.client.nodes().await?;
-    let ids = nodes.iter().map(|node| node.name.clone()).collect();
-    let document = Document { json: json(&nodes), table: node_rows(&nodes), ids };
-    printed(output, &document, Exit::OK)
+pub(super) async fn run(watch: &Watch, session: &Session, output: &Output) -> Result<Exit, Fault> {
+    let connected = session.connect().await?;
+    let look = async |output: &Output| {
+        let nodes = connected.client.nodes().await?;
+        let ids = nodes.iter().map(|node| node.name.clone()).collect();
+        output.screen()?;
+        printed(output, &Document { json: json(&nodes), table: node_rows(&nodes), ids }, Exit::OK)
+    };
+    watch.run(output, look).await
 }

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use quorla_client::{JobRequest, NodeRole};
+use quorla_client::JobRequest;
+use quorla_tests::disk::set_aside;
 use quorla_tests::eventually::eventually_holds;
 use quorla_tests::trial::{Trial, settings, with};
 use quorla_tests::write_ahead_log;
@@ -18,7 +19,7 @@ const ENTRIES: usize = 1_100;
 async fn a_follower_with_an_emptied_directory_comes_back_by_snapshot_as_a_new_incarnation() {
     let mut trial = Trial::start(with(settings(3), SNAPSHOT_EVERY, "1MiB")).await;
     let follower = (trial.leader().await + 1) % 3;
-    let before = trial.view_of(follower).await.raft_id.unwrap();
+    let before = trial.view_of(follower).await.raft_id;
     trial.node(follower).kill().await.unwrap();
     let mut jobs = Vec::new();
     // So many entries and so many bytes that the beginning of the log is gone everywhere: only a snapshot tells of it.
@@ -42,7 +43,7 @@ async fn a_follower_with_an_emptied_directory_comes_back_by_snapshot_as_a_new_in
     let directory = trial.cluster.nodes()[follower].data_dir.clone();
     std::fs::remove_dir_all(&directory).unwrap();
     trial.cluster.restart(follower).await.unwrap();
-    came_back_anew(&trial, follower, before).await;
+    trial.comes_back_anew(follower, before).await;
     eventually_holds("an installed state replaced its first one", async || {
         !directory.join(STATE).join("generation-1").exists() && count(&directory.join(STATE), "generation-") == 1
     })
@@ -59,37 +60,20 @@ async fn a_log_cut_short_by_one_record_is_noticed() {
     let jobs: Vec<_> = jobs.into_iter().map(|outcome| outcome.unwrap().job_id).collect();
     trial.all_have_one_result(&jobs).await;
     let follower = (trial.leader().await + 1) % 3;
-    let before = trial.view_of(follower).await.raft_id.unwrap();
+    let before = trial.view_of(follower).await.raft_id;
     trial.node(follower).stop().await.unwrap();
 
     let directory = trial.cluster.nodes()[follower].data_dir.clone();
-    assert_eq!(refused(&directory), Vec::<PathBuf>::new());
+    assert_eq!(set_aside(&directory), Vec::<PathBuf>::new());
     write_ahead_log::cut_last_record(&directory.join("log").join("rocks"));
     trial.cluster.restart(follower).await.unwrap();
-    came_back_anew(&trial, follower, before).await;
-    let kept = refused(&directory);
+    trial.comes_back_anew(follower, before).await;
+    let kept = set_aside(&directory);
     assert_eq!(kept.len(), 1, "the damaged directory is kept");
     assert!(kept[0].join("log").is_dir(), "with all that is in it");
     trial.all_have_one_result(&jobs).await;
     trial.replicas_agree().await;
     trial.stop().await;
-}
-
-/// The node votes again, under an id that its former storage never had.
-async fn came_back_anew(trial: &Trial, position: usize, before: u64) {
-    eventually_holds("it votes as another incarnation", async || {
-        let view = trial.view_of(position).await;
-        matches!(view.role, NodeRole::Follower | NodeRole::Leader) && view.raft_id.is_some_and(|now| now > before)
-    })
-    .await;
-}
-
-/// Directories set aside beside this one.
-fn refused(directory: &Path) -> Vec<PathBuf> {
-    let prefix = format!("{}.refused-", directory.file_name().unwrap().to_string_lossy());
-    let beside = std::fs::read_dir(directory.parent().unwrap()).unwrap().flatten();
-    let refused = beside.filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix));
-    refused.map(|entry| entry.path()).collect()
 }
 
 /// Entries of a directory whose names begin so.

@@ -5,6 +5,7 @@
 mod binary;
 pub mod children;
 pub mod command;
+pub mod disk;
 pub mod eventually;
 pub mod gate;
 pub mod load;

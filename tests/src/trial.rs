@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use futures::StreamExt as _;
 use quorla_cli::local::{Cluster, NodeProcess, Settings};
-use quorla_client::{AttemptOutcome, Client, ErrorCode, JobId, JobState, JobView, NodeView, Options, ReadLevel};
+use quorla_client::{
+    AttemptOutcome, Client, ErrorCode, JobId, JobState, JobView, NodeRole, NodeView, Options, ReadLevel,
+};
 
 use crate::binary;
-use crate::eventually::eventually;
+use crate::eventually::{eventually, eventually_holds};
 
 /// Lines of each node's log that a red test shows.
 const LOG_LINES_SHOWN: usize = 60;
@@ -115,6 +117,15 @@ impl Trial {
         let name = &self.cluster.nodes()[position].name;
         let nodes = self.client.nodes().await.expect("the cluster answers");
         nodes.into_iter().find(|node| node.name == *name).unwrap_or_else(|| panic!("{name} is in the ledger"))
+    }
+
+    /// Waits until the node votes again, under an id that its former storage never had.
+    pub async fn comes_back_anew(&self, position: usize, former: Option<u64>) {
+        eventually_holds("it votes as another incarnation", async || {
+            let view = self.view_of(position).await;
+            matches!(view.role, NodeRole::Follower | NodeRole::Leader) && view.raft_id > former
+        })
+        .await;
     }
 
     /// Waits until the job's latest attempt is assigned, and gives the job.

@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use quorla_client::{JobId, JobRequest, NodeRole};
-use quorla_tests::eventually::eventually_holds;
+use quorla_client::{JobId, JobRequest};
+use quorla_tests::disk::set_aside;
 use quorla_tests::trial::{Trial, settings};
 
 /// What is done to a data directory.
@@ -52,26 +52,16 @@ async fn is_rebuilt(trial: &mut Trial, position: usize, what: &str, hurt: Hurt, 
     let former = trial.view_of(position).await.raft_id;
     trial.node(position).stop().await.unwrap();
     let data = trial.cluster.nodes()[position].data_dir.clone();
-    let kept_before = refused(&data).len();
+    let kept_before = set_aside(&data).len();
     hurt(&data);
     jobs.extend(submit(trial).await);
 
     trial.cluster.restart(position).await.unwrap();
-    let kept = refused(&data);
+    let kept = set_aside(&data);
     assert_eq!(kept.len(), kept_before + 1, "{what}: set aside and kept");
     assert!(kept.iter().all(|kept| kept.join("log").is_dir()), "{what}: as a whole");
-    eventually_holds("it votes as another incarnation", async || {
-        let view = trial.view_of(position).await;
-        matches!(view.role, NodeRole::Follower | NodeRole::Leader) && view.raft_id.is_some() && view.raft_id != former
-    })
-    .await;
+    trial.comes_back_anew(position, former).await;
     trial.replicas_agree().await;
-}
-
-/// Directories that were set aside beside this one.
-fn refused(data: &Path) -> Vec<PathBuf> {
-    let beside = fs::read_dir(data.parent().unwrap()).unwrap().flatten().map(|entry| entry.path());
-    beside.filter(|path| path.to_string_lossy().contains("data.refused-")).collect()
 }
 
 fn generation(data: &Path) -> PathBuf {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use quorla_client::{JobId, JobRequest};
+use quorla_tests::disk::lines_with;
 use quorla_tests::eventually::eventually_holds;
 use quorla_tests::trial::{Trial, program, settings};
 use rand::rngs::StdRng;
@@ -85,8 +86,7 @@ async fn comes_back(trial: &mut Trial, jobs: &[JobId]) {
 
 /// How many lines of the victim's log have these words.
 fn says(trial: &Trial, words: &str) -> usize {
-    let text = std::fs::read_to_string(&trial.cluster.nodes()[VICTIM].log).unwrap();
-    text.lines().filter(|line| line.contains(words)).count()
+    lines_with(&trial.cluster.nodes()[VICTIM].log, words)
 }
 
 /// The program, which mounts a small disk over a folder of the victim's data before it starts.

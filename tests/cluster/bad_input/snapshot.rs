@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use quorla_client::{JobId, JobRequest, ListQuery, NodeRole};
+use quorla_client::{JobId, JobRequest, ListQuery};
+use quorla_tests::disk::lines_with;
 use quorla_tests::eventually::eventually_holds;
 use quorla_tests::trial::{Trial, settings, with};
 
@@ -20,7 +21,7 @@ async fn a_snapshot_that_fails_costs_nothing_and_a_damaged_one_is_never_installe
     let jobs = fill(&trial).await;
     for node in trial.cluster.nodes() {
         eventually_holds("a snapshot failed, and the node went on", async || {
-            says(&node.log, "a snapshot failed, the log is kept")
+            lines_with(&node.log, "a snapshot failed, the log is kept") > 0
         })
         .await;
         eventually_holds("later ones are there", async || !snapshots(&node.data_dir).is_empty()).await;
@@ -73,14 +74,11 @@ async fn damaged_ones_are_not_installed(trial: &mut Trial) {
     fs::remove_dir_all(&trial.cluster.nodes()[follower].data_dir).unwrap();
     trial.cluster.restart(follower).await.unwrap();
     // A mark that came with the snapshot is not hashed: it is set when the node votes again.
-    eventually_holds("it votes as another incarnation", async || {
-        let view = trial.view_of(follower).await;
-        matches!(view.role, NodeRole::Follower | NodeRole::Leader) && view.raft_id.is_some() && view.raft_id != former
-    })
-    .await;
+    trial.comes_back_anew(follower, former).await;
     trial.replicas_agree().await;
     let noticed = |position: &usize| {
-        says(&trial.cluster.nodes()[*position].log, "a snapshot is damaged on this disk, another one is built")
+        let log = &trial.cluster.nodes()[*position].log;
+        lines_with(log, "a snapshot is damaged on this disk, another one is built") > 0
     };
     assert!(others.iter().any(noticed), "the damage was met");
 }
@@ -99,8 +97,4 @@ fn damage(snapshot: &Path) {
     bytes[50] ^= 1;
     fs::remove_file(&table).unwrap();
     fs::write(&table, bytes).unwrap();
-}
-
-fn says(log: &Path, words: &str) -> bool {
-    fs::read_to_string(log).unwrap_or_default().contains(words)
 }

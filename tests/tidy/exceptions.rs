@@ -27,6 +27,30 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         findings: 2,
         why: "how long one request for admission may go on",
     },
+    Exception {
+        rule: "sleep",
+        path: "actors/tests/process/setting.rs",
+        findings: 1,
+        why: "looks again until a process shows; these tests lie below the harness that has the one such loop",
+    },
+    Exception {
+        rule: "sleep",
+        path: "consensus/tests/consensus/cluster.rs",
+        findings: 5,
+        why: "looks again until a replica shows; these tests lie below the harness that has the one such loop",
+    },
+    Exception {
+        rule: "sleep",
+        path: "consensus/tests/consensus/crashes.rs",
+        findings: 1,
+        why: "lets the log mark itself by its timer, which nothing outside shows",
+    },
+    Exception {
+        rule: "sleep",
+        path: "consensus/tests/consensus/faults.rs",
+        findings: 2,
+        why: "the pace of the faults, not of a claim",
+    },
 ];
 
 /// What remains to be said once the exceptions have had their say.

@@ -17,6 +17,9 @@ const BANNED: &[(&[&str], &str)] = &[
 /// The one file of the harness that may wait in small steps until something observable holds.
 const PATIENCE: &str = "tests/src/eventually.rs";
 
+/// Of a thread and of a task.
+const SLEEPS: &[&[&str]] = &[&["thread", "::", "sleep"], &["time", "::", "sleep"]];
+
 /// Nothing undone, left over or switched off.
 pub(super) fn no_word_is_banned(source: &Source) -> Vec<Finding> {
     let found = |(pattern, instead): &(&[&str], &str)| -> Vec<Finding> {
@@ -44,7 +47,7 @@ pub(super) fn tests_do_not_sleep(source: &Source) -> Vec<Finding> {
     if source.path == PATIENCE {
         return Vec::new();
     }
-    let sleeps = source.find(&["thread", "::", "sleep"]).into_iter().filter(|&index| source.tokens[index].in_tests);
+    let sleeps = SLEEPS.iter().flat_map(|sleep| source.find(sleep)).filter(|&index| source.tokens[index].in_tests);
     sleeps
         .map(|index| {
             source.finding("sleep", index, format!("a sleep synchronises nothing: wait for a condition ({PATIENCE})"))
@@ -93,8 +96,9 @@ mod tests {
 
     #[test]
     fn sleeping_tests_are_found() {
-        let text = "fn f() { std::thread::sleep(d) }";
-        assert_eq!(tests_do_not_sleep(&Source::parse("tests/cluster/leader.rs", text)).len(), 1);
-        assert!(tests_do_not_sleep(&source(text)).is_empty());
+        for text in ["fn f() { std::thread::sleep(d) }", "async fn f() { tokio::time::sleep(d).await }"] {
+            assert_eq!(tests_do_not_sleep(&Source::parse("tests/cluster/leader.rs", text)).len(), 1, "{text}");
+            assert!(tests_do_not_sleep(&source(text)).is_empty(), "{text}");
+        }
     }
 }

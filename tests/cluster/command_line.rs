@@ -1,13 +1,16 @@
-//! `quorla job run` as a person meets it: the job's output, its exit code, its input, and Ctrl-C.
+//! The command line as a person meets it: `job run` with the job's output, its exit code, its input and Ctrl-C; commands
+//! about several jobs; a look that is repeated; results as a program reads them.
 
 use std::process::{Output, Stdio};
 
+use quorla_client::{JobId, JobRequest, JobState};
 use quorla_tests::children;
 use quorla_tests::command::Shell;
 use quorla_tests::eventually::eventually;
 use quorla_tests::trial::{Trial, settings};
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::io::AsyncWriteExt as _;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 
 #[tokio::test]
 async fn job_run_is_as_good_as_running_the_command_here() {
@@ -64,4 +67,57 @@ async fn control_c_cancels_the_job_and_its_child_is_gone() {
     assert_eq!(output.status.code(), Some(130), "{output:?}");
     assert_eq!(of_the_job(), Vec::<u32>::new(), "a job that has ended has no child");
     trial.stop().await;
+}
+
+async fn submit(trial: &Trial, command: [&str; 2]) -> JobId {
+    trial.client.submit(JobRequest::new(command)).await.unwrap().job_id
+}
+
+#[tokio::test]
+async fn one_job_that_has_ended_keeps_no_other_from_being_cancelled() {
+    let trial = Trial::start(settings(1)).await;
+    let shell = Shell::of(&trial);
+    let ended = submit(&trial, ["echo", "hi"]).await;
+    trial.ended(ended).await;
+    let lasting = [submit(&trial, ["sleep", "600"]).await, submit(&trial, ["sleep", "600"]).await];
+    let ids = [ended, lasting[0], lasting[1]].map(|job| job.to_string());
+    let output = shell.run(&["job", "cancel", &ids[0], &ids[1], &ids[2], "-o", "json"]).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(5), "{output:?}");
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let cancelled: Vec<&str> = document.as_array().unwrap().iter().filter_map(|row| row["job_id"].as_str()).collect();
+    assert_eq!(cancelled, ids[1..]);
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(words.contains("1 of 3 failed") && words.contains(&ids[0]), "{words}");
+    for job in lasting {
+        assert_eq!(trial.ended(job).await.state, JobState::Cancelled);
+    }
+    reads_line_by_line(&shell, &ids[0]).await;
+    looks_again(&shell).await;
+    trial.stop().await;
+}
+
+async fn reads_line_by_line(shell: &Shell, job: &str) {
+    let output = shell.run(&["job", "history", job, "-o", "jsonl"]).output().await.unwrap();
+    let lines: Vec<Value> = output
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect();
+    assert_eq!(lines[0]["event"]["kind"], "job_submitted", "{lines:?}");
+    assert_eq!(lines.last().unwrap()["attempt"]["number"], 1, "{lines:?}");
+}
+
+async fn looks_again(shell: &Shell) {
+    for command in [["node", "list"], ["cluster", "status"], ["job", "list"]] {
+        let mut watching = shell.run(&[command[0], command[1], "--watch=10ms", "-o", "id"]).spawn().unwrap();
+        let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
+        let mut seen = Vec::new();
+        // One look at this cluster has fewer lines than that.
+        while seen.len() < 8 {
+            seen.push(lines.next_line().await.unwrap().unwrap());
+        }
+        assert!(seen[1..].contains(&seen[0]), "{command:?}: {seen:?}");
+        watching.kill().await.unwrap();
+    }
 }

@@ -56,7 +56,7 @@ pub(crate) struct Shared {
     hot: Mutex<Hot>,
     pub(crate) shelf: Shelf,
     applied: watch::Sender<u64>,
-    content_hash: watch::Sender<Option<ContentHash>>,
+    content_hash: content_hash::Hashing,
 }
 
 /// What changes together: never one without the others.
@@ -74,7 +74,7 @@ impl StateStore {
         let hot = install::rebuild(&options, Arc::new(database))?;
         let shelf = Shelf::open(&options.directory.join("snapshots"))?;
         let applied = watch::Sender::new(hot.applied.map_or(0, |applied| applied.index));
-        let content_hash = watch::Sender::new(None);
+        let content_hash = content_hash::Hashing::default();
         Ok(Self { shared: Arc::new(Shared { options, hot: Mutex::new(hot), shelf, applied, content_hash }) })
     }
 
@@ -105,7 +105,7 @@ impl StateStore {
 
     /// The newest content hash that was asked for by `MarkContentHash`.
     pub fn content_hash(&self) -> watch::Receiver<Option<ContentHash>> {
-        self.shared.content_hash.subscribe()
+        self.shared.content_hash.newest()
     }
 
     pub(crate) fn applied_log_id(&self) -> Option<LogId> {

@@ -15,7 +15,6 @@ use quorla_ledger::batch::{Batch, BatchError};
 use quorla_ledger::{Applied as LedgerApplied, Entry as LedgerEntry};
 use rocksdb::{DB, WriteBatch};
 
-use super::content_hash;
 use super::database::Applied;
 use super::{Hot, Shared};
 use crate::codec;
@@ -169,7 +168,7 @@ impl Shared {
         failpoints::check("state.applied", &self.options.directory)
             .map_err(|error| self.options.fatal.state("apply entries to", error))?;
         if done.wants_content_hash {
-            content_hash::start(database, self.options.group, index, self.content_hash.clone());
+            self.content_hash.mark(database, self.options.group, index);
         }
         self.applied.send_replace(index);
         for (responder, replies) in done.waiting {

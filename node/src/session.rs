@@ -1,16 +1,23 @@
 //! One stream of a client: requests in, answers out, in any order, until either side is done.
 //!
-//! Many requests are in flight at once and none waits for another; the bound on them is the client library's and is
-//! enforced here. Waits are counted apart, so that waiting never stops submitting. Upholds that a malformed frame ends
-//! its stream and nothing else.
+//! Many requests are in flight at once and none waits for another. Their bounds are the client library's and are
+//! enforced here for each connection, in number and in bytes, by reading no further (R21). Waits are counted apart, so
+//! that waiting never stops submitting. Upholds that a malformed frame ends its stream and nothing else.
+
+mod credit;
+
+use std::pin::pin;
 
 use bytes::Bytes;
-use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use futures::{
+    FutureExt as _, StreamExt as _,
+    future::BoxFuture,
+    stream::{FuturesUnordered, try_unfold},
+};
 use quorla_actors::sessions::Conversation;
 use quorla_client::{
     ErrorBody, ErrorCode, Request, Response,
     codec::{decode_body, encode_body},
-    limits::{REQUESTS_IN_FLIGHT_MAX, WAITS_IN_FLIGHT_MAX},
 };
 use quorla_ledger::ids::Principal;
 use tokio::sync::watch;
@@ -20,6 +27,8 @@ use crate::{
     endpoint::{ClientConnection, ClientStreamError, ReplyWriter, RequestReader},
     metrics,
 };
+
+use credit::{Credit, Share};
 
 /// Replies gathered into one write at the most, in bytes.
 const FLUSH_BYTES: usize = 64 * 1_024;
@@ -39,6 +48,7 @@ impl ClientConversation {
     async fn serve_streams(self, mut ending: watch::Receiver<bool>) {
         let principal = Principal(self.connection.principal().0);
         let mut streams = FuturesUnordered::new();
+        let credit = Credit::new();
         let stop = ending.clone();
         loop {
             tokio::select! {
@@ -46,7 +56,8 @@ impl ClientConversation {
                 Some(()) = streams.next(), if !streams.is_empty() => {}
                 stream = self.connection.accept_stream() => match stream {
                     Some((reader, writer)) => {
-                        streams.push(serve_logged(&self.dispatch, principal, reader, writer, stop.clone()));
+                        let answerer = Answerer { dispatch: &self.dispatch, principal, credit: credit.clone() };
+                        streams.push(serve_logged(answerer, reader, writer, stop.clone()));
                     }
                     None => break,
                 },
@@ -67,14 +78,27 @@ impl Conversation for ClientConversation {
     }
 }
 
-async fn serve_logged(
-    dispatch: &Dispatch,
+/// What answers the requests of one stream, and what they may cost.
+struct Answerer<'d> {
+    dispatch: &'d Dispatch,
     principal: Principal,
+    credit: Credit,
+}
+
+/// A request that may be in flight, with its shares of the credit.
+struct Admitted {
+    id: u64,
+    request: Result<Request, ErrorBody>,
+    _shares: [Share; 2],
+}
+
+async fn serve_logged(
+    answerer: Answerer<'_>,
     reader: RequestReader,
     writer: ReplyWriter,
     ending: watch::Receiver<bool>,
 ) {
-    if let Err(error) = serve(dispatch, principal, reader, writer, ending).await {
+    if let Err(error) = serve(&answerer, reader, writer, ending).await {
         tracing::debug!(%error, "a client's stream ended");
     }
 }
@@ -84,16 +108,18 @@ async fn serve_logged(
 /// # Errors
 /// A broken stream, or bytes that are no frames.
 async fn serve(
-    dispatch: &Dispatch,
-    principal: Principal,
-    mut reader: RequestReader,
+    answerer: &Answerer<'_>,
+    reader: RequestReader,
     mut writer: ReplyWriter,
     mut ending: watch::Receiver<bool>,
 ) -> Result<(), ClientStreamError> {
     let mut answers: FuturesUnordered<BoxFuture<'_, (u64, Response)>> = FuturesUnordered::new();
+    // A stream and not a future: what was read of a request is kept while answers are written.
+    let mut requests = pin!(try_unfold(reader, |mut reader| async move {
+        Ok::<_, ClientStreamError>(admit(&answerer.credit, &mut reader).await?.map(|admitted| (admitted, reader)))
+    }));
     let mut reading = true;
     while reading || !answers.is_empty() {
-        let room = answers.len() < REQUESTS_IN_FLIGHT_MAX + WAITS_IN_FLIGHT_MAX;
         tokio::select! {
             biased;
             Some((id, response)) = answers.next(), if !answers.is_empty() => {
@@ -102,8 +128,8 @@ async fn serve(
                 writer.flush().await?;
             }
             () = closed(&mut ending), if reading => reading = false,
-            frame = reader.next(), if reading && room => match frame? {
-                Some((id, body)) => answers.push(start(dispatch, principal, id, &body)),
+            admitted = requests.next(), if reading => match admitted.transpose()? {
+                Some(admitted) => answers.push(answerer.answer(admitted).boxed()),
                 None => reading = false,
             },
         }
@@ -112,22 +138,37 @@ async fn serve(
     Ok(())
 }
 
+/// The next request of a stream, once the connection has the credit for it; its bytes are counted before they are read.
+async fn admit(credit: &Credit, reader: &mut RequestReader) -> Result<Option<Admitted>, ClientStreamError> {
+    let Some(bytes) = reader.body_bytes().await? else { return Ok(None) };
+    let bytes = credit.bytes(bytes).await;
+    let Some((id, body)) = reader.next().await? else { return Ok(None) };
+    let request = read(&body);
+    let turn = credit.turn(request.as_ref().ok()).await;
+    Ok(Some(Admitted { id, request, _shares: [bytes, turn] }))
+}
+
+fn read(body: &Bytes) -> Result<Request, ErrorBody> {
+    decode_body(body).map_err(|error| {
+        ErrorBody::new(ErrorCode::MalformedFrame, format!("read a request: {error}"))
+            .hint("The client's library may be newer than this node.")
+    })
+}
+
+impl Answerer<'_> {
+    async fn answer(&self, admitted: Admitted) -> (u64, Response) {
+        let response = match admitted.request {
+            Ok(request) => self.dispatch.answer(self.principal, request).await,
+            Err(error) => Response { applied_index: 0, outcome: Err(error) },
+        };
+        (admitted.id, response)
+    }
+}
+
 /// Resolves when the node takes nothing new.
 async fn closed(ending: &mut watch::Receiver<bool>) {
     // An error means that whoever would say so is gone: the same.
     let _ = ending.wait_for(|ending| *ending).await;
-}
-
-fn start<'d>(dispatch: &'d Dispatch, principal: Principal, id: u64, body: &Bytes) -> BoxFuture<'d, (u64, Response)> {
-    match decode_body::<Request>(body) {
-        Ok(request) => async move { (id, dispatch.answer(principal, request).await) }.boxed(),
-        Err(error) => {
-            let message = format!("read a request: {error}");
-            let error = ErrorBody::new(ErrorCode::MalformedFrame, message)
-                .hint("The client's library may be newer than this node.");
-            async move { (id, Response { applied_index: 0, outcome: Err(error) }) }.boxed()
-        }
-    }
 }
 
 /// Takes along every other answer that is ready now.

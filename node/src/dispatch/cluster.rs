@@ -13,13 +13,17 @@ use tokio::time::{Instant, timeout_at};
 use super::{Dispatch, refuse};
 use crate::{gossip::Member, identity::KeyId};
 
+/// Characters of a client's own name that are logged.
+const AGENT_CHARS_SHOWN: usize = 128;
+
 impl Dispatch {
     pub(super) fn welcome(&self, principal: Principal, hello: &Hello) -> Result<(u64, Reply), ErrorBody> {
         if hello.version != PROTOCOL_VERSION {
             let message = format!("greet the server: it speaks version {PROTOCOL_VERSION}, not {}", hello.version);
             return Err(ErrorBody::new(ErrorCode::VersionUnsupported, message).hint("Upgrade the older side."));
         }
-        tracing::debug!(agent = %hello.agent, "client greeted");
+        let agent: String = hello.agent.chars().take(AGENT_CHARS_SHOWN).collect();
+        tracing::debug!(agent, "client greeted");
         let status = self.consensus.status().borrow().clone();
         let welcome = Welcome {
             version: PROTOCOL_VERSION,

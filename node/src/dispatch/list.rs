@@ -6,8 +6,9 @@
 use std::{cmp::Reverse, ops::ControlFlow};
 
 use quorla_client::{
-    ErrorBody, ErrorCode, JobId, JobPage, JobSummary, ListQuery, PrefixMatch, PrefixQuery, Reply, canonical_prefix,
-    limits::{LIST_ROWS_DEFAULT, LIST_ROWS_MAX, PREFIX_CANDIDATES_MAX},
+    ErrorBody, ErrorCode, JobId, JobPage, JobState, JobSummary, ListQuery, PrefixMatch, PrefixQuery, Reply,
+    canonical_prefix,
+    limits::{LIST_ROWS_DEFAULT, LIST_ROWS_MAX, NAME_BYTES_MAX, PREFIX_CANDIDATES_MAX, QUEUE_BYTES_MAX},
 };
 use quorla_ledger::{ids, record::JobRecord, tables::Table};
 
@@ -17,9 +18,12 @@ use super::{Dispatch, reading::Reading, view};
 const ROWS_WALKED_MAX: usize = 20_000;
 /// Characters of an id's text that are its random part.
 const RANDOM_CHARS: usize = 16;
+/// Bytes of an id's text: the random part, a dash and the time.
+const ID_BYTES: usize = RANDOM_CHARS + 1 + 10;
 
 impl Dispatch {
     pub(super) async fn list(&self, query: ListQuery) -> Result<(u64, Reply), ErrorBody> {
+        bounded("list jobs", &lengths(&query))?;
         let below = cursor(query.cursor.as_deref())?;
         let rows = usize::try_from(query.limit.unwrap_or(LIST_ROWS_DEFAULT).clamp(1, LIST_ROWS_MAX))
             .expect("a page fits memory");
@@ -30,6 +34,7 @@ impl Dispatch {
 
     pub(super) async fn resolve(&self, query: PrefixQuery) -> Result<(u64, Reply), ErrorBody> {
         let attempt = "look up a job by its prefix";
+        bounded(attempt, &[("prefix", query.prefix.len(), ID_BYTES)])?;
         let prefix = canonical_prefix(&query.prefix).filter(|prefix| !prefix.is_empty());
         let prefix = prefix.ok_or_else(|| {
             ErrorBody::new(ErrorCode::InvalidRequest, format!("{attempt}: {:?} begins no job's id", query.prefix))
@@ -57,6 +62,24 @@ fn page(reading: &Reading, query: &ListQuery, below: Option<ids::JobId>, rows: u
         jobs: records.iter().map(|record| view::summary(record, &names)).collect(),
         next: last.map(|job| JobId::from_u128(job.0).to_string()),
     })
+}
+
+/// What a list is asked by, with its length and the longest that can match anything.
+fn lengths(query: &ListQuery) -> [(&'static str, usize, usize); 4] {
+    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    [
+        ("number of states", query.states.len(), JobState::ALL.len()),
+        ("queue", text(&query.queue), QUEUE_BYTES_MAX),
+        ("name prefix", text(&query.name_prefix), NAME_BYTES_MAX),
+        ("cursor", text(&query.cursor), ID_BYTES),
+    ]
+}
+
+/// Refuses what no honest question contains, before it is kept while a read waits (R21).
+fn bounded(attempt: &str, lengths: &[(&str, usize, usize)]) -> Result<(), ErrorBody> {
+    let Some((what, length, most)) = lengths.iter().find(|(_, length, most)| length > most) else { return Ok(()) };
+    let message = format!("{attempt}: the {what} is {length}, at most {most} is accepted");
+    Err(ErrorBody::new(ErrorCode::LimitExceeded, message).hint("Ask for less at once."))
 }
 
 /// The matching part of one table.
@@ -135,4 +158,28 @@ fn random_bits(prefix: &str) -> Vec<u8> {
     let id: Result<JobId, _> = format!("{padded}-0000000000").parse();
     let random = id.map_or(0, JobId::as_u128);
     random.to_be_bytes()[6..].to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_are_bounded_before_anything_is_read() {
+        let long = Some("x".repeat(NAME_BYTES_MAX + 1));
+        let states = vec![JobState::Queued; JobState::ALL.len() + 1];
+        for (query, what) in [
+            (ListQuery { states, ..ListQuery::default() }, "number of states"),
+            (ListQuery { queue: long.clone(), ..ListQuery::default() }, "queue"),
+            (ListQuery { name_prefix: long.clone(), ..ListQuery::default() }, "name prefix"),
+            (ListQuery { cursor: long, ..ListQuery::default() }, "cursor"),
+        ] {
+            let refused = bounded("list jobs", &lengths(&query)).unwrap_err();
+            assert!(refused.message.contains(what), "{refused:?}");
+        }
+        let id = JobId::from_u128(u128::MAX).to_string();
+        assert_eq!(id.len(), ID_BYTES);
+        let query = ListQuery { cursor: Some(id), states: JobState::ALL.to_vec(), ..ListQuery::default() };
+        assert!(bounded("list jobs", &lengths(&query)).is_ok());
+    }
 }

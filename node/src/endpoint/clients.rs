@@ -7,7 +7,10 @@ use std::net::SocketAddr;
 
 use bytes::{Bytes, BytesMut};
 use quinn::{Connection, VarInt};
-use quorla_client::codec::{CodecError, put_frame, take_frame};
+use quorla_client::{
+    codec::{CodecError, put_frame, take_frame},
+    limits::{FRAME_BYTES_MAX, FRAME_HEADER_BYTES},
+};
 use thiserror::Error;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -56,18 +59,40 @@ pub struct ReplyWriter {
 const CHUNK_BYTES_MAX: usize = 256 * 1_024;
 
 impl RequestReader {
+    /// Size of the next request's body, from its header; `None` when the client finished. Safe to cancel.
+    pub async fn body_bytes(&mut self) -> Result<Option<u32>, ClientStreamError> {
+        while self.buffer.len() < FRAME_HEADER_BYTES {
+            if !self.read_more().await? {
+                return Ok(None);
+            }
+        }
+        let bytes = self.buffer.first_chunk().map_or(0, |length| u32::from_le_bytes(*length));
+        match bytes {
+            0..=FRAME_BYTES_MAX => Ok(Some(bytes)),
+            _ => Err(CodecError::FrameTooLarge { bytes: bytes.into() }.into()),
+        }
+    }
+
     /// The next correlation id and body; `None` when the client finished. Safe to cancel.
     pub async fn next(&mut self) -> Result<Option<(u64, Bytes)>, ClientStreamError> {
         loop {
             if let Some(frame) = take_frame(&mut self.buffer)? {
                 return Ok(Some(frame));
             }
-            match self.recv.read_chunk(CHUNK_BYTES_MAX, true).await? {
-                Some(chunk) => self.buffer.extend_from_slice(&chunk.bytes),
-                None if self.buffer.is_empty() => return Ok(None),
-                None => return Err(ClientStreamError::Truncated),
+            if !self.read_more().await? {
+                return Ok(None);
             }
         }
+    }
+
+    /// Takes the next bytes of the stream; false when it ended between two frames.
+    async fn read_more(&mut self) -> Result<bool, ClientStreamError> {
+        match self.recv.read_chunk(CHUNK_BYTES_MAX, true).await? {
+            Some(chunk) => self.buffer.extend_from_slice(&chunk.bytes),
+            None if self.buffer.is_empty() => return Ok(false),
+            None => return Err(ClientStreamError::Truncated),
+        }
+        Ok(true)
     }
 }
 

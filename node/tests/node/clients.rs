@@ -11,7 +11,9 @@ fn echo(endpoint: &Endpoint) {
     endpoint.routes().to_clients(|client: ClientConnection| {
         tokio::spawn(async move {
             while let Some((mut requests, mut replies)) = client.accept_stream().await {
-                while let Ok(Some((id, body))) = requests.next().await {
+                while let Ok(Some(announced)) = requests.body_bytes().await {
+                    let (id, body) = requests.next().await.unwrap().unwrap();
+                    assert_eq!(usize::try_from(announced).unwrap(), body.len());
                     replies.push(id, &body).unwrap();
                     replies.flush().await.unwrap();
                 }

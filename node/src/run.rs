@@ -80,6 +80,7 @@ pub struct Node {
     processes: Arc<ProcessAgent>,
     dispatch: Dispatch,
     gate: Gate,
+    service: Gate,
     tasks: TaskTracker,
     stopping: watch::Sender<bool>,
 }
@@ -107,7 +108,7 @@ impl Node {
         let found = open_directory(&config, &credentials).await?;
         let network = Network::start(&config, credentials).await?;
         let listening = network.listening();
-        let gate = network.readiness.require("consensus");
+        let (gate, service) = (network.readiness.require("consensus"), network.readiness.require("service"));
         let (storage, consensus) = network.join(&config, found, options.found, &gate).await?;
         let processes = parts::process_agent(&config, options.warden).await?;
         let transport: Arc<dyn quorla_consensus::Transport> = Arc::new(network.transport.clone());
@@ -120,7 +121,19 @@ impl Node {
         let dispatch = Dispatch::new(consensus.clone(), network.gossip.members(), network.about(&config, &listening));
         let (stopping, _) = watch::channel(false);
         let tasks = TaskTracker::new();
-        let node = Self { listening, network, consensus, storage, actors, processes, dispatch, gate, tasks, stopping };
+        let node = Self {
+            listening,
+            network,
+            consensus,
+            storage,
+            actors,
+            processes,
+            dispatch,
+            gate,
+            service,
+            tasks,
+            stopping,
+        };
         node.serve();
         quorla_actors::pages::forget_start();
         tracing::info!(name = %node.listening.name, quic = %node.listening.quic, http = %node.listening.http, "the node is up");
@@ -150,7 +163,8 @@ impl Node {
 
     /// Stops in order: refuses clients, drains attempts, hands leadership over, flushes, closes.
     pub async fn stop(self) {
-        self.gate.close("stopping");
+        // Its own gate: the one of the consensus opens again and again while the node drains.
+        self.service.close("stopping");
         self.dispatch.close();
         self.actors.stop().await;
         hand_over(&self.consensus).await;
@@ -193,6 +207,7 @@ impl Node {
         };
         self.tasks.spawn(stoppable(report.run(), self.stopping.subscribe()));
         self.network.link.follow(self.network.gossip.members());
+        self.service.open();
     }
 }
 

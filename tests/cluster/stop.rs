@@ -1,11 +1,14 @@
 //! Nodes that are asked to stop (SIGTERM): leadership moves, jobs go on elsewhere, nothing acknowledged is lost.
 
+use futures::StreamExt as _;
 use quorla_client::{AttemptOutcome, JobRequest};
 use quorla_tests::children;
 use quorla_tests::eventually::eventually_holds;
 use quorla_tests::gate::Gate;
 use quorla_tests::load::Load;
 use quorla_tests::trial::{Trial, settings};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn a_leader_that_stops_hands_over_and_its_jobs_run_elsewhere() {
@@ -52,4 +55,42 @@ async fn a_rolling_restart_under_load_loses_nothing() {
     trial.all_have_one_result(&acknowledged).await;
     trial.replicas_agree().await;
     trial.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_that_stops_is_not_ready_again() {
+    let mut trial = Trial::start(settings(3)).await;
+    let leader = trial.leader().await;
+    let http = trial.cluster.nodes()[leader].ready().expect("the node is ready").http.clone();
+    let gate = Gate::closed();
+    let job = trial.client.submit(gate.job()).await.unwrap().job_id;
+    // Somebody waits there, so that the node drains for a while.
+    let pinned = trial.impatient(leader).await;
+    let waits = tokio::spawn(async move { pinned.wait(job, None).await });
+    let load = Load::start(&trial.client, 4, &JobRequest::new(["true"]));
+    load.so_many_more(10).await;
+    assert_eq!(readiness(&http).await, Some(200));
+    let watched = futures::stream::unfold(http, |http| async { Some((readiness(&http).await?, http)) });
+    let (stopped, seen) = tokio::join!(trial.node(leader).stop(), watched.collect::<Vec<u16>>());
+    stopped.unwrap();
+    let after = seen.iter().skip_while(|status| **status == 200);
+    assert!(after.clone().count() > 0, "it said that it stops");
+    assert!(after.clone().all(|status| *status == 503), "{seen:?}");
+    // It was cut off with its node; what it waited for goes on.
+    waits.abort();
+    gate.open();
+    let (acknowledged, errors) = load.stop().await;
+    assert!(errors.is_empty(), "a patient client gets through: {errors:?}");
+    trial.all_have_one_result(&acknowledged).await;
+    trial.all_have_one_result(&[job]).await;
+    trial.stop().await;
+}
+
+/// The status of `/readyz`; nothing when nobody answers any more.
+async fn readiness(http: &str) -> Option<u16> {
+    let mut stream = TcpStream::connect(http).await.ok()?;
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.ok()?;
+    answer.split(' ').nth(1)?.parse().ok()
 }

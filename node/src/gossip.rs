@@ -1,4 +1,4 @@
-//! Who is there: live members of the cluster, their addresses and load, spread by gossip.
+//! Who is there: live members of the cluster, their addresses and versions, spread by gossip.
 //!
 //! Hints only (R19): nothing here decides ownership, membership or votes. The rest of the node sees the [`Gossip`] trait; chitchat stands
 //! behind it and talks over the node's own endpoint, so every member is a verified node of this cluster.
@@ -15,7 +15,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 pub use chitchat::ChitchatGossip;
-pub use member::{Load, Member};
+pub use member::Member;
 
 /// The live members, this node included, ordered by key.
 pub type Members = Arc<Vec<Member>>;
@@ -24,9 +24,6 @@ pub type Members = Arc<Vec<Member>>;
 pub trait Gossip: Send + Sync {
     /// The live members; changes when one comes, goes or publishes something else.
     fn members(&self) -> watch::Receiver<Members>;
-
-    /// Publishes this node's load.
-    fn publish_load(&self, load: Load) -> BoxFuture<'_, ()>;
 
     /// Stops to gossip; the others will see this node as gone.
     fn stop(&self) -> BoxFuture<'_, ()>;

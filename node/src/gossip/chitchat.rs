@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::member::{LOAD, Load, Member};
+use super::member::Member;
 use super::wire::QuicWire;
 use super::{Gossip, GossipError, GossipSettings, Members};
 use crate::endpoint::Endpoint;
@@ -29,7 +29,6 @@ const STOP_MAX: Duration = Duration::from_secs(1);
 /// Gossip by chitchat.
 pub struct ChitchatGossip {
     handle: Mutex<Option<ChitchatHandle>>,
-    state: Arc<Mutex<chitchat::Chitchat>>,
     members: watch::Receiver<Members>,
     stopping: CancellationToken,
     tasks: TaskTracker,
@@ -46,11 +45,10 @@ impl ChitchatGossip {
         let handle = spawn_chitchat(configuration(settings, address), pairs, &wire)
             .await
             .map_err(|error| GossipError::Start { reason: error.to_string() })?;
-        let state = handle.chitchat();
-        let live = state.lock().await.live_nodes_watcher();
+        let live = handle.chitchat().lock().await.live_nodes_watcher();
         let stopping = CancellationToken::new();
         tasks.spawn(follow(live, publish, stopping.clone()));
-        Ok(Self { handle: Mutex::new(Some(handle)), state, members, stopping, tasks })
+        Ok(Self { handle: Mutex::new(Some(handle)), members, stopping, tasks })
     }
 
     async fn stop_now(&self) {
@@ -73,10 +71,6 @@ impl ChitchatGossip {
 impl Gossip for ChitchatGossip {
     fn members(&self) -> watch::Receiver<Members> {
         self.members.clone()
-    }
-
-    fn publish_load(&self, load: Load) -> BoxFuture<'_, ()> {
-        async move { self.state.lock().await.self_node_state().set(LOAD, load.write()) }.boxed()
     }
 
     fn stop(&self) -> BoxFuture<'_, ()> {

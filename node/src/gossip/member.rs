@@ -7,15 +7,6 @@ use std::collections::BTreeMap;
 
 use crate::identity::KeyId;
 
-/// How busy a member says it is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Load {
-    /// Attempts it may run at once.
-    pub slots: u32,
-    /// Attempts it holds.
-    pub slots_used: u32,
-}
-
 /// What a member says about itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Member {
@@ -29,39 +20,19 @@ pub struct Member {
     pub version: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// Its load.
-    pub load: Load,
 }
 
 const NAME: &str = "name";
 const ADDRESS: &str = "address";
 const VERSION: &str = "version";
 const LABEL_PREFIX: &str = "label.";
-/// The pair that changes while the node runs.
-pub(super) const LOAD: &str = "load";
 
 /// Values longer than this are cut: gossip is no place for documents.
 const VALUE_BYTES_MAX: usize = 256;
 
-impl Load {
-    pub(super) fn write(self) -> String {
-        format!("{}/{}", self.slots_used, self.slots)
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        let (used, slots) = text.split_once('/')?;
-        Some(Self { slots: slots.parse().ok()?, slots_used: used.parse().ok()? })
-    }
-}
-
 impl Member {
     pub(super) fn pairs(&self) -> Vec<(String, String)> {
-        let fixed = [
-            (NAME, self.name.clone()),
-            (ADDRESS, self.address.clone()),
-            (VERSION, self.version.clone()),
-            (LOAD, self.load.write()),
-        ];
+        let fixed = [(NAME, self.name.clone()), (ADDRESS, self.address.clone()), (VERSION, self.version.clone())];
         let fixed = fixed.into_iter().map(|(key, value)| (key.to_owned(), value));
         let labels = self.labels.iter().map(|(key, value)| (format!("{LABEL_PREFIX}{key}"), value.clone()));
         fixed.chain(labels).collect()
@@ -75,14 +46,12 @@ impl Member {
             address: String::new(),
             version: String::new(),
             labels: BTreeMap::new(),
-            load: Load::default(),
         };
         for (key, value) in pairs.filter(|(_, value)| value.len() <= VALUE_BYTES_MAX) {
             match key {
                 NAME => member.name = value.to_owned(),
                 ADDRESS => member.address = value.to_owned(),
                 VERSION => member.version = value.to_owned(),
-                LOAD => member.load = Load::read(value).unwrap_or_default(),
                 _ => {
                     if let Some(label) = key.strip_prefix(LABEL_PREFIX) {
                         member.labels.insert(label.to_owned(), value.to_owned());
@@ -98,7 +67,7 @@ impl Member {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{Load, Member, VALUE_BYTES_MAX};
+    use super::{Member, VALUE_BYTES_MAX};
     use crate::identity::KeyId;
 
     fn member() -> Member {
@@ -108,7 +77,6 @@ mod tests {
             address: "10.0.0.1:7710".to_owned(),
             version: "0.1.0".to_owned(),
             labels: BTreeMap::from([("zone".to_owned(), "a".to_owned())]),
-            load: Load { slots: 8, slots_used: 3 },
         }
     }
 
@@ -122,9 +90,9 @@ mod tests {
     #[test]
     fn what_can_not_be_read_is_left_out() {
         let long = "x".repeat(VALUE_BYTES_MAX + 1);
-        let pairs = [("load", "much"), ("colour", "red"), ("name", long.as_str())];
+        let pairs = [("colour", "red"), ("name", long.as_str())];
         let read = Member::read(&member().key.to_string(), pairs.into_iter()).unwrap();
-        assert_eq!((read.load, read.name.as_str()), (Load::default(), ""));
+        assert_eq!(read.name, "");
         assert_eq!(Member::read("somebody", [].into_iter()), None);
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     clock::SystemClock,
     config::Config,
     endpoint::{Endpoint, EndpointSettings},
-    gossip::{GossipSettings, Load, Member},
+    gossip::{GossipSettings, Member},
     http::HttpSettings,
     identity::Credentials,
 };
@@ -55,7 +55,6 @@ pub(super) fn own_member(config: &Config, endpoint: &Endpoint) -> Result<Member,
         address: config.node.advertise.clone().unwrap_or_else(|| bound.to_string()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         labels: config.node.labels.clone(),
-        load: Load::default(),
     })
 }
 

@@ -7,7 +7,7 @@ use quorla_ledger::{Ledger, ids::NodeKey};
 
 use crate::{
     endpoint::Endpoint,
-    gossip::{ChitchatGossip, Gossip as _, Load},
+    gossip::{ChitchatGossip, Gossip as _},
     http::Gate,
     metrics::{self, RaftState},
 };
@@ -25,15 +25,9 @@ impl Report {
     /// Renews everything at each change of the status, until the consensus ends.
     pub(super) async fn run(self) {
         let mut status = self.consensus.status();
-        let mut published = Load::default();
         loop {
             let current = status.borrow_and_update().clone();
             self.show(&current);
-            let load = self.load();
-            if load != published {
-                self.gossip.publish_load(load).await;
-                published = load;
-            }
             if status.changed().await.is_err() {
                 return;
             }
@@ -46,25 +40,24 @@ impl Report {
         metrics::set_applied_index(status.applied_index);
         let known = status.committed_index.unwrap_or(0);
         metrics::set_apply_lag_entries(known.saturating_sub(status.applied_index));
-        metrics::set_members_live(self.gossip.members().borrow().len());
         metrics::set_connections_open(self.endpoint.open_connections());
-        let live = self.consensus.inspect(Ledger::live_jobs);
-        metrics::set_jobs_live(u64::try_from(live).unwrap_or(u64::MAX));
-        let load = self.load();
-        metrics::set_slots(load.slots, load.slots_used);
+        self.show_ledger();
+        metrics::set_members_live(self.gossip.members().borrow().len());
         match not_ready(status) {
             Some(reason) => self.gate.close(reason),
             None => self.gate.open(),
         }
     }
 
-    fn load(&self) -> Load {
-        self.consensus.inspect(|ledger| {
-            ledger.node_by_key(&self.key).map_or(Load::default(), |node| {
-                let slots = node.record().capacity.slots;
-                Load { slots, slots_used: slots - node.free().slots }
-            })
-        })
+    fn show_ledger(&self) {
+        let look = |ledger: &Ledger| {
+            let node = ledger.node_by_key(&self.key);
+            let slots = node.map(|node| (node.record().capacity.slots, node.free().slots));
+            (ledger.live_jobs(), slots.unwrap_or_default())
+        };
+        let (live, (slots, free)) = self.consensus.inspect(look);
+        metrics::set_jobs_live(u64::try_from(live).unwrap_or(u64::MAX));
+        metrics::set_slots(slots, slots - free);
     }
 }
 

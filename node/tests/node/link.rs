@@ -92,7 +92,6 @@ async fn start(
         address: address.to_string(),
         version: String::new(),
         labels: Default::default(),
-        load: Default::default(),
     };
     let (publish, members) = watch::channel(Arc::new(vec![member]));
     let link = ClusterLink::start(endpoint.clone(), about("parent")).await.unwrap();

@@ -1,7 +1,7 @@
 //! The HTTP port of a node, on loopback only: health, readiness, metrics, and later the gateway's routes.
 //!
-//! `/healthz` says that the process answers, `/readyz` whether it serves, with every reason why not, and the metrics
-//! path renders `metrics`. Header, body, time and number of connections are bounded. Replies that are no metrics are
+//! `/healthz` says that the process answers, `/readyz` whether it serves, with every reason why not and what the node
+//! warns of, and the metrics path renders `metrics`. Header, body, time and number of connections are bounded. Replies that are no metrics are
 //! JSON; errors carry a stable `code`.
 
 mod bounds;
@@ -47,9 +47,16 @@ async fn health() -> Response {
 async fn ready(State(readiness): State<Readiness>) -> Response {
     let reasons = readiness.reasons();
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let listed: Vec<Value> =
-        reasons.iter().map(|reason| json!({ "component": reason.component, "reason": reason.text })).collect();
-    json_reply(status, &json!({ "ready": reasons.is_empty(), "reasons": listed }))
+    let body = json!({
+        "ready": reasons.is_empty(),
+        "reasons": listed(&reasons),
+        "warnings": listed(&readiness.warnings()),
+    });
+    json_reply(status, &body)
+}
+
+fn listed(reasons: &[Reason]) -> Vec<Value> {
+    reasons.iter().map(|reason| json!({ "component": reason.component, "reason": reason.text })).collect()
 }
 
 fn render(metrics: &Metrics) -> Response {

@@ -32,7 +32,7 @@ const GAUGES: &[(&str, &str)] = &[
     (RAFT_IS_LEADER, "1 while this node leads."),
     (APPLIED_INDEX, "Index of the last entry applied here."),
     (APPLY_LAG, "Entries known to be committed or appended and not applied here."),
-    (CLOCK_SKEW, "How far this node's wall clock is from the cluster's median; positive is ahead."),
+    (CLOCK_SKEW, "On the leader: the largest distance of a voter's wall clock from the cluster's; positive is ahead."),
     (SLOTS, "Attempts that this node may run at once."),
     (SLOTS_USED, "Attempts that this node holds."),
     (JOBS_LIVE, "Jobs that have not ended, as this node knows."),
@@ -133,7 +133,7 @@ pub fn set_apply_lag_entries(entries: u64) {
     set(APPLY_LAG, entries);
 }
 
-/// Sets how far the wall clock is from the cluster's median, in milliseconds; positive is ahead.
+/// Sets how far the wall clock that is furthest off is from the cluster's, in milliseconds; positive is ahead.
 pub fn set_clock_skew_ms(skew_ms: i64) {
     let whole = float(skew_ms.unsigned_abs()) / 1_000.0;
     gauge!(CLOCK_SKEW).set(if skew_ms < 0 { -whole } else { whole });

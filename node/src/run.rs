@@ -203,6 +203,7 @@ impl Node {
             endpoint: self.network.endpoint.clone(),
             gossip: Arc::clone(&self.network.gossip),
             gate: self.gate.clone(),
+            readiness: self.network.readiness.clone(),
             key: ids::NodeKey(self.network.own.key.0),
         };
         self.tasks.spawn(stoppable(report.run(), self.stopping.subscribe()));

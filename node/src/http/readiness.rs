@@ -1,23 +1,25 @@
 //! Whether the node serves, and every reason why not.
 //!
 //! Each part of the node that must work registers a gate, which starts closed. The node is ready when all are open.
+//! Warnings stand beside them: what somebody should see to, though the node serves.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Why the node is not ready.
+/// Why the node is not ready, or what it warns of.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reason {
     /// The part of the node.
     pub component: &'static str,
-    /// What it lacks, for a person.
+    /// What is wrong with it, for a person.
     pub text: String,
 }
 
-/// All gates. Clones share them.
+/// All gates and warnings. Clones share them.
 #[derive(Clone, Default, Debug)]
 pub struct Readiness {
     gates: Arc<Mutex<BTreeMap<&'static str, Option<String>>>>,
+    warnings: Arc<Mutex<BTreeMap<&'static str, String>>>,
 }
 
 /// One part's gate; cheap to set again and again.
@@ -43,6 +45,24 @@ impl Readiness {
         }
         let closed = gates.iter().filter_map(|(component, text)| Some((*component, text.clone()?)));
         closed.map(|(component, text)| Reason { component, text }).collect()
+    }
+
+    /// Warns of a part of the node, or takes its warning back; cheap to set again and again.
+    pub fn warn(&self, component: &'static str, warning: Option<String>) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = match &warning {
+            Some(text) => warnings.insert(component, text.clone()),
+            None => warnings.remove(component),
+        };
+        if before.is_some() != warning.is_some() {
+            tracing::warn!(component, warning, "what this node warns of changed");
+        }
+    }
+
+    /// What the node warns of, ready or not.
+    pub fn warnings(&self) -> Vec<Reason> {
+        let warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        warnings.iter().map(|(component, text)| Reason { component, text: text.clone() }).collect()
     }
 }
 

@@ -41,6 +41,11 @@ async fn health_readiness_and_metrics_answer() {
     assert!(reply.starts_with("HTTP/1.1 503") && reply.contains("starting"), "{reply}");
     gate.open();
     assert!(fetch(address, "/readyz").await.starts_with("HTTP/1.1 200"));
+    readiness.warn("clock", Some("is fast".to_owned()));
+    let reply = fetch(address, "/readyz").await;
+    assert!(reply.starts_with("HTTP/1.1 200") && reply.contains("is fast"), "{reply}");
+    readiness.warn("clock", None);
+    assert!(!fetch(address, "/readyz").await.contains("is fast"));
     assert!(fetch(address, "/metrics").await.contains("text/plain; version=0.0.4"));
     server.stop().await;
     assert!(TcpStream::connect(address).await.is_err());

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use quorla_consensus::{Consensus, Role, Status};
-use quorla_ledger::{Ledger, ids::NodeKey};
+use quorla_ledger::{Ledger, ids::NodeKey, limits::REQUEST_AHEAD_MAX};
 
 use crate::{
     endpoint::Endpoint,
-    gossip::{ChitchatGossip, Gossip as _},
-    http::Gate,
+    gossip::{ChitchatGossip, Gossip as _, Member},
+    http::{Gate, Readiness},
     metrics::{self, RaftState},
 };
+
+/// A voter's clock that is further off is warned of (R7): requests drawn by such a clock are refused as well.
+const CLOCK_SKEW_MS_MAX: u64 = REQUEST_AHEAD_MAX.0;
 
 /// The parts that are looked at.
 pub(super) struct Report {
@@ -18,6 +21,7 @@ pub(super) struct Report {
     pub(super) endpoint: Endpoint,
     pub(super) gossip: Arc<ChitchatGossip>,
     pub(super) gate: Gate,
+    pub(super) readiness: Readiness,
     pub(super) key: NodeKey,
 }
 
@@ -42,7 +46,10 @@ impl Report {
         metrics::set_apply_lag_entries(known.saturating_sub(status.applied_index));
         metrics::set_connections_open(self.endpoint.open_connections());
         self.show_ledger();
-        metrics::set_members_live(self.gossip.members().borrow().len());
+        let members = self.gossip.members().borrow().clone();
+        metrics::set_members_live(members.len());
+        metrics::set_clock_skew_ms(furthest_clock(status).map_or(0, |(_, ahead_ms)| ahead_ms));
+        self.readiness.warn("clock", clock_warning(status, &members));
         match not_ready(status) {
             Some(reason) => self.gate.close(reason),
             None => self.gate.open(),
@@ -71,11 +78,55 @@ fn not_ready(status: &Status) -> Option<String> {
     None
 }
 
+/// The voter whose clock is furthest from the cluster's, and by how much; only the leader knows.
+fn furthest_clock(status: &Status) -> Option<(u64, i64)> {
+    let clocks = status.clock_skews.iter().map(|clock| (clock.raft_id, clock.ahead_ms));
+    clocks.max_by_key(|(_, ahead_ms)| ahead_ms.unsigned_abs())
+}
+
+fn clock_warning(status: &Status, members: &[Member]) -> Option<String> {
+    let (raft_id, ahead_ms) = furthest_clock(status).filter(|(_, ms)| ms.unsigned_abs() > CLOCK_SKEW_MS_MAX)?;
+    let voter = status.voters.iter().find(|voter| voter.raft_id == raft_id);
+    let member = voter.and_then(|voter| members.iter().find(|member| member.key.0 == voter.node_key));
+    let name = member.map_or_else(|| format!("the voter {raft_id}"), |member| member.name.clone());
+    let (seconds, side) = (ahead_ms.unsigned_abs() / 1_000, if ahead_ms < 0 { "behind" } else { "ahead of" });
+    Some(format!("the clock of {name} is {seconds} s {side} the cluster's; set it"))
+}
+
 const fn state(role: Role) -> RaftState {
     match role {
         Role::Learner => RaftState::Learner,
         Role::Follower => RaftState::Follower,
         Role::Candidate => RaftState::Candidate,
         Role::Leader => RaftState::Leader,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorla_consensus::ClockSkew;
+
+    use super::{Status, clock_warning, furthest_clock};
+
+    fn status(skews: &[i64]) -> Status {
+        let clock_skews = (1..).zip(skews).map(|(raft_id, ahead_ms)| ClockSkew { raft_id, ahead_ms: *ahead_ms });
+        Status { clock_skews: clock_skews.collect(), ..Status::default() }
+    }
+
+    #[test]
+    fn a_clock_is_warned_of_beyond_what_requests_are_allowed() {
+        for (skews, expected) in [
+            (&[][..], None),
+            (&[0, 5_000, -4_999], None),
+            (&[0, 5_001], Some("the clock of the voter 2 is 5 s ahead of the cluster's; set it")),
+            (&[-3_600_000, 9_000], Some("the clock of the voter 1 is 3600 s behind the cluster's; set it")),
+        ] {
+            assert_eq!(clock_warning(&status(skews), &[]).as_deref(), expected, "{skews:?}");
+        }
+    }
+
+    #[test]
+    fn the_furthest_clock_keeps_its_sign() {
+        assert_eq!(furthest_clock(&status(&[1, -7, 3])), Some((2, -7)));
     }
 }

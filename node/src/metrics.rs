@@ -57,16 +57,13 @@ pub enum RaftState {
     Candidate,
     /// Leads.
     Leader,
-    /// Stopped or stopping.
-    Shutdown,
 }
 
-const STATES: [(RaftState, &str); 5] = [
+const STATES: [(RaftState, &str); 4] = [
     (RaftState::Learner, "learner"),
     (RaftState::Follower, "follower"),
     (RaftState::Candidate, "candidate"),
     (RaftState::Leader, "leader"),
-    (RaftState::Shutdown, "shutdown"),
 ];
 
 /// The recorder could not be installed: another one was.
@@ -195,7 +192,10 @@ fn float(value: u64) -> f64 {
 mod tests {
     use metrics_exporter_prometheus::PrometheusBuilder;
 
-    use super::{COUNTERS, GAUGES, RaftState, resident_bytes, set_clock_skew_ms, set_raft_state};
+    use super::{
+        APPLIED_INDEX, CLIENTS, CONNECTIONS, COUNTERS, GAUGES, JOBS_LIVE, MEMBERS_LIVE, RAFT_IS_LEADER, RAFT_STATE,
+        RAFT_TERM, RaftState, SLOTS, SLOTS_USED, resident_bytes, set_clock_skew_ms, set_raft_state,
+    };
 
     fn rendered(set: impl FnOnce()) -> String {
         let recorder = PrometheusBuilder::new().build_recorder();
@@ -226,10 +226,24 @@ mod tests {
     #[test]
     fn names_end_in_their_unit() {
         for (name, _) in COUNTERS {
-            assert!(name.ends_with("_total"), "{name}");
+            assert!(name.starts_with("quorla_") && name.ends_with("_total"), "{name}");
         }
+        // What is counted in no unit says so by standing here.
+        let counts = [
+            RAFT_TERM,
+            RAFT_STATE,
+            RAFT_IS_LEADER,
+            APPLIED_INDEX,
+            SLOTS,
+            SLOTS_USED,
+            JOBS_LIVE,
+            MEMBERS_LIVE,
+            CONNECTIONS,
+            CLIENTS,
+        ];
         for (name, _) in GAUGES {
-            assert!(name.starts_with("quorla_") && !name.ends_with("_total"), "{name}");
+            let has_unit = ["_seconds", "_bytes", "_entries"].iter().any(|unit| name.ends_with(unit));
+            assert!(name.starts_with("quorla_") && has_unit != counts.contains(name), "{name}");
         }
     }
 

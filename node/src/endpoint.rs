@@ -186,11 +186,6 @@ impl Endpoint {
         pool::connect_any(&self.shared, address).await
     }
 
-    /// Closes the connections to a key that is no longer a member and forgets it.
-    pub async fn forget(&self, key: KeyId) {
-        pool::forget(&self.shared, key).await;
-    }
-
     /// Open connections, both planes and directions.
     pub fn open_connections(&self) -> usize {
         self.shared.quic.open_connections()

@@ -109,11 +109,6 @@ impl ClusterLink {
         inspector::ask(peer, within).await
     }
 
-    /// Peers with a link, authenticated or about to be.
-    pub fn linked(&self) -> Vec<KeyId> {
-        self.lock_linked().iter().copied().collect()
-    }
-
     /// Ends all links and stops the actors.
     pub async fn stop(&self) {
         self.shared.stopping.cancel();

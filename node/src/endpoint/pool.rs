@@ -141,14 +141,6 @@ async fn dial_stranger(shared: &Shared, address: SocketAddr) -> Result<Connectio
     Ok(adopt(shared, peer.key, connection).await)
 }
 
-pub(super) async fn forget(shared: &Shared, key: KeyId) {
-    for slot in shared.pool.remove(key) {
-        if let Some(connection) = slot.lock().await.connection.take() {
-            connection.close(VarInt::from_u32(code::SHUTDOWN), b"no longer a member");
-        }
-    }
-}
-
 /// Makes a stranger's connection the one of its key, unless there is one already; gives back the one to use.
 async fn adopt(shared: &Shared, key: KeyId, connection: Connection) -> Connection {
     let slot = shared.pool.slot(key, Traffic::Bulk);
@@ -191,12 +183,5 @@ impl Pool {
 
     fn unlearn(&self, address: SocketAddr) {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&address);
-    }
-
-    fn remove(&self, key: KeyId) -> Vec<Arc<Slot>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, known| *known != key);
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let gone = [Traffic::Control, Traffic::Bulk].map(|traffic| slots.remove(&(key, traffic)));
-        gone.into_iter().flatten().collect()
     }
 }

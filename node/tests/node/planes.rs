@@ -109,15 +109,6 @@ async fn random_datagrams_do_no_harm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn forgotten_peer_is_disconnected() {
-    let rig = Rig::new();
-    let (one, two) = (rig.endpoint(0), rig.endpoint(1));
-    let connection = soon(one.connect(&address(&two), Traffic::Bulk)).await.unwrap();
-    one.forget(rig.key(1)).await;
-    assert!(connection.close_reason().is_some());
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn client_certificate_makes_no_node() {
     let rig = Rig::new();
     let settings = quorla_node::endpoint::EndpointSettings {

@@ -6,6 +6,7 @@
 mod cluster;
 pub mod convert;
 mod ended;
+mod inspections;
 mod job;
 mod list;
 mod reading;
@@ -23,9 +24,10 @@ use quorla_consensus::{Consensus, ProposeError, ReadError};
 use quorla_ledger::ids::Principal;
 use tokio::sync::watch;
 
-use crate::gossip::Members;
+use crate::{gossip::Members, identity::KeyId, link::ClusterLink};
 
 use ended::Ended;
+use inspections::Inspections;
 use reading::Reading;
 
 /// Answers requests of clients. Clones share it.
@@ -33,6 +35,7 @@ use reading::Reading;
 pub struct Dispatch {
     consensus: Consensus,
     members: watch::Receiver<Members>,
+    inspections: Arc<Inspections>,
     about: Arc<About>,
     ended: Arc<Ended>,
     closing: Arc<AtomicBool>,
@@ -45,6 +48,8 @@ pub struct About {
     pub cluster_id: String,
     /// The cluster's name.
     pub cluster_name: String,
+    /// This node's key: its identity, which a name is not.
+    pub key: KeyId,
     /// This node's name.
     pub node: String,
     /// Where clients reach it.
@@ -55,9 +60,10 @@ pub struct About {
 
 impl Dispatch {
     /// A dispatch over a running consensus.
-    pub fn new(consensus: Consensus, members: watch::Receiver<Members>, about: About) -> Self {
+    pub fn new(consensus: Consensus, members: watch::Receiver<Members>, link: ClusterLink, about: About) -> Self {
         let ended = Arc::new(Ended::default());
-        Self { consensus, members, about: Arc::new(about), ended, closing: Arc::default() }
+        let inspections = Arc::new(Inspections::new(about.key, link, members.clone()));
+        Self { consensus, members, inspections, about: Arc::new(about), ended, closing: Arc::default() }
     }
 
     /// Wakes those who wait for jobs; runs until the consensus stops.

@@ -104,7 +104,7 @@ impl ClusterLink {
         self.join(peer.key, send, recv, false).await
     }
 
-    /// Asks a linked peer about itself.
+    /// Asks a linked peer about itself; the wait has an end, for a link may be dead and nobody knows it yet.
     pub async fn inspect(&self, peer: KeyId, within: Duration) -> Result<Inspection, InspectError> {
         inspector::ask(peer, within).await
     }

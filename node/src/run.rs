@@ -118,7 +118,8 @@ impl Node {
         let settings = parts::actor_settings(&config, &network.own);
         let actors =
             Actors::start(settings, ground).await.map_err(|error| NodeError::Actors { reason: error.to_string() })?;
-        let dispatch = Dispatch::new(consensus.clone(), network.gossip.members(), network.about(&config, &listening));
+        let about = network.about(&config, &listening);
+        let dispatch = Dispatch::new(consensus.clone(), network.gossip.members(), network.link.clone(), about);
         let (stopping, _) = watch::channel(false);
         let tasks = TaskTracker::new();
         let node = Self {
@@ -223,7 +224,12 @@ impl Network {
         let own = parts::own_member(config, &endpoint)?;
         let gossip = parts::gossip_settings(config, own.clone());
         let gossip = Arc::new(ChitchatGossip::start(gossip, endpoint.clone()).await?);
-        let about = Inspection { name: own.name.clone(), version: own.version.clone(), uptime_ms: 0, actors: 0 };
+        let about = Inspection {
+            name: own.name.clone(),
+            version: own.version.clone(),
+            http_address: Some(http.local_addr().to_string()),
+            ..Inspection::default()
+        };
         let link = ClusterLink::start(endpoint.clone(), about).await?;
         let transport = QuicTransport::new(endpoint.clone(), gossip.members());
         Ok(Self { credentials, own, endpoint, transport, gossip, link, http, readiness })
@@ -241,6 +247,7 @@ impl Network {
         About {
             cluster_id: self.credentials.own.cluster.to_string(),
             cluster_name: config.cluster.name.clone(),
+            key: self.own.key,
             node: self.own.name.clone(),
             address: listening.quic.clone(),
             http_address: listening.http.clone(),

@@ -10,7 +10,7 @@ use quorla_consensus::{Peer, Status};
 use quorla_ledger::{Command, ids::Principal, record::NodeRecord, reply};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Dispatch, refuse};
+use super::{Dispatch, inspections::Inspected, refuse};
 use crate::{gossip::Member, identity::KeyId};
 
 /// Characters of a client's own name that are logged.
@@ -40,14 +40,14 @@ impl Dispatch {
 
     pub(super) async fn nodes(&self, level: ReadLevel) -> Result<(u64, Reply), ErrorBody> {
         let reading = self.read("list the nodes", level).await?;
-        let nodes = self.show_nodes(&reading.nodes()?);
+        let nodes = self.show_nodes(&reading.nodes()?, &self.inspections.all().await);
         Ok((reading.applied_index(), Reply::Nodes(nodes)))
     }
 
     pub(super) async fn status(&self) -> Result<(u64, Reply), ErrorBody> {
         let reading = self.read("read the cluster's status", ReadLevel::Stale).await?;
         let status = self.consensus.status().borrow().clone();
-        let nodes = self.show_nodes(&reading.nodes()?);
+        let nodes = self.show_nodes(&reading.nodes()?, &self.inspections.all().await);
         let leader = status.leader.as_ref().and_then(|leader| {
             let key = KeyId(leader.node_key).to_string();
             nodes.iter().find(|node| node.key == key).map(|node| node.name.clone())
@@ -112,14 +112,15 @@ impl Dispatch {
         ContentHash { node: self.about.node.clone(), index: hash.index, hash: digits }
     }
 
-    fn show_nodes(&self, records: &[NodeRecord]) -> Vec<NodeView> {
+    fn show_nodes(&self, records: &[NodeRecord], inspected: &Inspected) -> Vec<NodeView> {
         let status = self.consensus.status().borrow().clone();
-        let mut nodes: Vec<NodeView> = records.iter().map(|record| self.show_node(record, &status)).collect();
+        let show = |record| self.show_node(record, &status, inspected);
+        let mut nodes: Vec<NodeView> = records.iter().map(show).collect();
         nodes.sort_by(|one, other| one.name.cmp(&other.name));
         nodes
     }
 
-    fn show_node(&self, record: &NodeRecord, status: &Status) -> NodeView {
+    fn show_node(&self, record: &NodeRecord, status: &Status, inspected: &Inspected) -> NodeView {
         let key = KeyId(record.key.0);
         let gossiped = self.member(&key);
         let voice = member_of(record, status);
@@ -127,14 +128,18 @@ impl Dispatch {
         let used = self.consensus.inspect(|ledger| {
             ledger.node(record.id).map_or(0, |node| node.record().capacity.slots - node.free().slots)
         });
-        let is_self = record.name == self.about.node;
+        let is_self = key == self.about.key;
+        let said = inspected.get(&key);
         NodeView {
             name: record.name.clone(),
             key: key.to_string(),
             role: role(record, status),
             raft_id: voice.map(|peer| peer.raft_id),
             address: gossiped.as_ref().map(|member| member.address.clone()),
-            http_address: is_self.then(|| self.about.http_address.clone()),
+            http_address: match said {
+                Some(said) => said.http_address.clone(),
+                None => is_self.then(|| self.about.http_address.clone()),
+            },
             applied_index: if is_self { Some(self.applied_index()) } else { progress.and_then(|it| it.matched_index) },
             lag: progress.map(|progress| progress.lag),
             slots_used: used,
@@ -143,7 +148,10 @@ impl Dispatch {
             memory_bytes_total: record.capacity.memory.0,
             draining: record.draining,
             labels: record.labels.clone(),
-            rss_bytes: is_self.then(crate::metrics::resident_bytes).flatten(),
+            rss_bytes: match said {
+                Some(said) => said.rss_bytes,
+                None => is_self.then(crate::metrics::resident_bytes).flatten(),
+            },
             version: gossiped.map(|member| member.version),
         }
     }

@@ -14,7 +14,7 @@ use crate::clock::SystemClock;
 use crate::identity::KeyId;
 
 /// What a node says about itself.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Inspection {
     /// Its name.
     pub name: String,
@@ -24,6 +24,12 @@ pub struct Inspection {
     pub uptime_ms: u64,
     /// Local actors that run in it; `0` in what [`super::ClusterLink::start`] is given.
     pub actors: u64,
+    /// Where its HTTP server is; nothing from a version that does not say so.
+    #[serde(default)]
+    pub http_address: Option<String>,
+    /// Its resident memory, measured when it is asked.
+    #[serde(default)]
+    pub rss_bytes: Option<u64>,
 }
 
 /// Why a peer did not answer.
@@ -95,6 +101,7 @@ fn answer(question: &[u8], about: &About) -> Vec<u8> {
     let inspection = Inspection {
         uptime_ms: u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX),
         actors: u64::try_from(registry::get_all_pids().len()).unwrap_or(u64::MAX),
+        rss_bytes: crate::metrics::resident_bytes(),
         ..about.inspection.clone()
     };
     serde_json::to_vec(&inspection).unwrap_or_default()

@@ -21,7 +21,7 @@ const BIND: &str = "QUORLA_TEST_LINK_BIND";
 const READY: &str = "bound to ";
 
 fn about(name: &str) -> Inspection {
-    Inspection { name: name.to_owned(), version: "1.2.3".to_owned(), uptime_ms: 0, actors: 0 }
+    Inspection { name: name.to_owned(), version: "1.2.3".to_owned(), ..Inspection::default() }
 }
 
 /// The child's side; without the environment that the parent sets there is nothing to do.
@@ -109,7 +109,7 @@ async fn peer_is_inspected_over_a_link_and_again_after_it_was_killed() {
     let (link, _members) = start(&endpoint, rig.key(other), address).await;
     let inspection = soon(answer(&link, rig.key(other))).await;
     assert_eq!((inspection.name.as_str(), inspection.version.as_str()), ("child", "1.2.3"));
-    assert!(inspection.actors >= 2, "{inspection:?}");
+    assert!(inspection.actors >= 2 && inspection.rss_bytes.is_some(), "{inspection:?}");
     drop(peer);
     // The same node at the same address: its stateless resets end the dead connection at once.
     let (_again, _) = Peer::spawn(&keys, address);

@@ -6,7 +6,7 @@ use quorla_client::{
     ClusterStatus, ContentHash, ContentHashQuery, ErrorBody, ErrorCode, Hello, NodeRole, NodeView, PROTOCOL_VERSION,
     ReadLevel, Reply, Welcome, limits::WAIT_MS_MAX,
 };
-use quorla_consensus::{Peer, Status};
+use quorla_consensus::{Peer, Role, Status};
 use quorla_ledger::{Command, ids::Principal, record::NodeRecord, reply};
 use tokio::time::{Instant, timeout_at};
 
@@ -167,9 +167,11 @@ fn member_of<'s>(record: &NodeRecord, status: &'s Status) -> Option<&'s Peer> {
 fn role(record: &NodeRecord, status: &Status) -> NodeRole {
     let leads = |peer: &Peer| status.leader.as_ref().is_some_and(|leader| leader.raft_id == peer.raft_id);
     let votes = |peer: &Peer| status.voters.iter().any(|voter| voter.raft_id == peer.raft_id);
+    let stands = |peer: &Peer| status.role == Role::Candidate && status.raft_id == peer.raft_id;
     match member_of(record, status) {
         _ if !record.up => NodeRole::Gone,
         Some(peer) if leads(peer) => NodeRole::Leader,
+        Some(peer) if stands(peer) => NodeRole::Candidate,
         Some(peer) if votes(peer) => NodeRole::Follower,
         Some(_) => NodeRole::Learner,
         None => NodeRole::Worker,

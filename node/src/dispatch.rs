@@ -22,13 +22,16 @@ use std::sync::{
 use quorla_client::{ErrorBody, ErrorCode, ReadLevel, Reply, Request, Response};
 use quorla_consensus::{Consensus, ProposeError, ReadError};
 use quorla_ledger::ids::Principal;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::{gossip::Members, identity::KeyId, link::ClusterLink};
 
 use ended::Ended;
 use inspections::Inspections;
 use reading::Reading;
+
+/// Long looks at the state at once: each occupies a thread.
+const LOOKS_MAX: usize = 8;
 
 /// Answers requests of clients. Clones share it.
 #[derive(Clone)]
@@ -38,6 +41,7 @@ pub struct Dispatch {
     inspections: Arc<Inspections>,
     about: Arc<About>,
     ended: Arc<Ended>,
+    looks: Arc<Semaphore>,
     closing: Arc<AtomicBool>,
 }
 
@@ -63,7 +67,8 @@ impl Dispatch {
     pub fn new(consensus: Consensus, members: watch::Receiver<Members>, link: ClusterLink, about: About) -> Self {
         let ended = Arc::new(Ended::default());
         let inspections = Arc::new(Inspections::new(about.key, link, members.clone()));
-        Self { consensus, members, inspections, about: Arc::new(about), ended, closing: Arc::default() }
+        let looks = Arc::new(Semaphore::new(LOOKS_MAX));
+        Self { consensus, members, inspections, about: Arc::new(about), ended, looks, closing: Arc::default() }
     }
 
     /// Wakes those who wait for jobs; runs until the consensus stops.
@@ -120,6 +125,13 @@ impl Dispatch {
             Ok(view) => Ok(Reading::new(view)),
             Err(error) => Err(self.not_read(attempt, &error)),
         }
+    }
+
+    /// Looks through much of a view, on a thread that may block; a few at a time, the others wait.
+    async fn look<T: Send + 'static>(&self, look: impl FnOnce(&Self) -> T + Send + 'static) -> T {
+        let _turn = self.looks.acquire().await.expect("the turns are never closed");
+        let dispatch = self.clone();
+        tokio::task::spawn_blocking(move || look(&dispatch)).await.expect("a look at the state does not panic")
     }
 
     fn not_read(&self, attempt: &str, error: &ReadError) -> ErrorBody {

@@ -1,6 +1,7 @@
 //! Who waits for which job, and who wakes them: one reader of the event table for all.
 //!
-//! Events are doorbells: whoever is woken looks the job up again. Where events were missed, everybody is woken.
+//! Events are doorbells: whoever is woken looks the job up again. Where events were missed, everybody is woken. While
+//! nobody waits, nothing is read.
 
 use std::{
     collections::HashMap,
@@ -14,6 +15,9 @@ use quorla_ledger::{Event, event::EventPage};
 use tokio::sync::watch;
 
 use super::reading::Reading;
+
+/// Events that are read without making room for other work: what one entry brings.
+const EVENTS_INLINE_MAX: u64 = 1_024;
 
 /// Waiters by job.
 #[derive(Default)]
@@ -39,20 +43,34 @@ impl Ended {
     /// Reads events as they are applied and rings the bells of jobs that ended; returns when the consensus stops.
     pub(super) async fn follow(&self, consensus: &Consensus) {
         let mut applied = consensus.applied();
-        let mut next = 0;
+        let mut next = None;
         while applied.changed().await.is_ok() {
+            // A waiter that comes later looks at a view that is no older than what was applied here.
+            if self.lock().is_empty() {
+                next = None;
+                continue;
+            }
             let Ok(view) = consensus.read(ReadLevel::Stale).await else { continue };
             next = self.catch_up(&Reading::new(view), next);
         }
     }
 
-    /// Rings for what ended from event `next` on, and gives the sequence to go on with.
-    fn catch_up(&self, reading: &Reading, next: u64) -> u64 {
+    /// Rings for what ended from event `next` on, and gives the sequence to go on with; for everybody where that is not
+    /// known.
+    fn catch_up(&self, reading: &Reading, next: Option<u64>) -> Option<u64> {
         let Ok(end) = reading.event_next() else { return next };
-        // A waiter that comes later looks at a view that is no older than this one.
-        if self.lock().is_empty() || next >= end {
-            return end;
+        match next {
+            None => self.ring_all(),
+            Some(next) if end.saturating_sub(next) > EVENTS_INLINE_MAX => {
+                tokio::task::block_in_place(|| self.ring_since(reading, next));
+            }
+            Some(next) if next < end => self.ring_since(reading, next),
+            Some(_) => {}
         }
+        Some(end)
+    }
+
+    fn ring_since(&self, reading: &Reading, next: u64) {
         let mut expected = next;
         let read = reading.events_from(next, |page| {
             if page.first > expected {
@@ -65,7 +83,6 @@ impl Ended {
         if !matches!(read, Ok(true)) {
             self.ring_all();
         }
-        end
     }
 
     fn ring_for(&self, page: &EventPage) {

@@ -18,7 +18,7 @@ use super::{Dispatch, reading::Reading, refuse, view};
 impl Dispatch {
     pub(super) async fn info(&self, query: JobQuery) -> Result<(u64, Reply), ErrorBody> {
         let reading = self.read("look up a job", query.read).await?;
-        let shown = show(&reading, query.job, "look up a job")?;
+        let shown = self.show(&reading, query.job, "look up a job")?;
         Ok((reading.applied_index(), Reply::Job(Box::new(shown))))
     }
 
@@ -28,7 +28,7 @@ impl Dispatch {
         let mut ended = self.ended.listen(wait.job);
         let mut reading = self.read("wait for a job", wait.read).await?;
         loop {
-            let shown = show(&reading, wait.job, "wait for a job")?;
+            let shown = self.show(&reading, wait.job, "wait for a job")?;
             if shown.state.is_ended() || timeout_at(deadline, ended.changed()).await.is_err() {
                 return Ok((reading.applied_index(), Reply::Waited(Box::new(shown))));
             }
@@ -39,11 +39,15 @@ impl Dispatch {
     pub(super) async fn history(&self, query: JobQuery) -> Result<(u64, Reply), ErrorBody> {
         let attempt = "read a job's history";
         let reading = self.read(attempt, query.read).await?;
-        let record = reading.job(query.job)?.ok_or_else(|| refuse::unknown_job(attempt, query.job))?;
-        let job = show_record(&reading, &record)?;
-        let (events, whole) = events(&reading, &record)?;
-        let incomplete = !whole || events.first().is_none_or(|event| event.sequence != record.first_event);
-        Ok((reading.applied_index(), Reply::History(Box::new(JobHistory { job, events, incomplete }))))
+        let applied_index = reading.applied_index();
+        let told = self.look(move |dispatch| {
+            let record = reading.job(query.job)?.ok_or_else(|| refuse::unknown_job(attempt, query.job))?;
+            let job = dispatch.show_record(&reading, &record)?;
+            let (events, whole) = events(&reading, &record)?;
+            let incomplete = !whole || events.first().is_none_or(|event| event.sequence != record.first_event);
+            Ok(JobHistory { job, events, incomplete })
+        });
+        Ok((applied_index, Reply::History(Box::new(told.await?))))
     }
 
     pub(super) async fn logs(&self, query: LogsQuery) -> Result<(u64, Reply), ErrorBody> {
@@ -72,38 +76,42 @@ impl Dispatch {
     }
 }
 
+impl Dispatch {
+    fn show(&self, reading: &Reading, job: JobId, attempt: &str) -> Result<JobView, ErrorBody> {
+        let record = reading.job(job)?.ok_or_else(|| refuse::unknown_job(attempt, job))?;
+        self.show_record(reading, &record)
+    }
+
+    fn show_record(&self, reading: &Reading, record: &JobRecord) -> Result<JobView, ErrorBody> {
+        let names = reading.names_of(view::nodes_of(record))?;
+        Ok(view::job(record, reading.spec(record.id)?, &names))
+    }
+}
+
 fn no_output(job: JobId, ended: bool) -> JobLogs {
     JobLogs { job, attempt: 0, ended, stdout: Default::default(), stderr: Default::default() }
 }
 
-fn show(reading: &Reading, job: JobId, attempt: &str) -> Result<JobView, ErrorBody> {
-    let record = reading.job(job)?.ok_or_else(|| refuse::unknown_job(attempt, job))?;
-    show_record(reading, &record)
-}
-
-fn show_record(reading: &Reading, record: &JobRecord) -> Result<JobView, ErrorBody> {
-    Ok(view::job(record, reading.spec(record.id)?, &reading.node_names()?))
-}
-
 /// The job's events, and whether none is missing at the end.
 fn events(reading: &Reading, record: &JobRecord) -> Result<(Vec<EventView>, bool), ErrorBody> {
-    let names = reading.node_names()?;
-    let mut events = Vec::new();
+    let mut found = Vec::new();
     let mut full = false;
     let whole = reading.events_from(record.first_event, |page| {
         for (sequence, event) in (page.first..).zip(&page.events) {
             let Some(told) = Told::of(event).filter(|told| told.job == record.id) else { continue };
-            full = events.len() >= usize::try_from(HISTORY_EVENTS_MAX).expect("a page fits memory");
+            full = found.len() >= usize::try_from(HISTORY_EVENTS_MAX).expect("a page fits memory");
             if full {
                 return ControlFlow::Break(());
             }
-            events.push(told.show(sequence, page.at.0, record, &names));
+            found.push((sequence, page.at.0, told));
             if matches!(event, Event::JobEnded(_)) {
                 return ControlFlow::Break(());
             }
         }
         ControlFlow::Continue(())
     })?;
+    let names = reading.names_of(found.iter().filter_map(|(_, _, told)| told.node))?;
+    let events = found.into_iter().map(|(sequence, at_ms, told)| told.show(sequence, at_ms, record, &names)).collect();
     Ok((events, whole && !full))
 }
 

@@ -28,8 +28,9 @@ impl Dispatch {
         let rows = usize::try_from(query.limit.unwrap_or(LIST_ROWS_DEFAULT).clamp(1, LIST_ROWS_MAX))
             .expect("a page fits memory");
         let reading = self.read("list jobs", query.read).await?;
-        let page = tokio::task::block_in_place(|| page(&reading, &query, below, rows))?;
-        Ok((reading.applied_index(), Reply::Jobs(page)))
+        let applied_index = reading.applied_index();
+        let page = self.look(move |_| page(&reading, &query, below, rows)).await?;
+        Ok((applied_index, Reply::Jobs(page)))
     }
 
     pub(super) async fn resolve(&self, query: PrefixQuery) -> Result<(u64, Reply), ErrorBody> {
@@ -47,7 +48,6 @@ impl Dispatch {
 }
 
 fn page(reading: &Reading, query: &ListQuery, below: Option<ids::JobId>, rows: usize) -> Result<JobPage, ErrorBody> {
-    let names = reading.node_names()?;
     let live = walk(reading, Table::Live, query, below, rows)?;
     let ended = walk(reading, Table::Ended, query, below, rows)?;
     // Beyond the point at which either walk was cut, the other table's rows would be out of order.
@@ -58,6 +58,7 @@ fn page(reading: &Reading, query: &ListQuery, below: Option<ids::JobId>, rows: u
     let more = records.len() > rows;
     records.truncate(rows);
     let last = if more { records.last().map(|record| record.id) } else { cut };
+    let names = reading.names_of(records.iter().filter_map(view::last_node))?;
     Ok(JobPage {
         jobs: records.iter().map(|record| view::summary(record, &names)).collect(),
         next: last.map(|job| JobId::from_u128(job.0).to_string()),
@@ -132,7 +133,6 @@ fn cursor(cursor: Option<&str>) -> Result<Option<ids::JobId>, ErrorBody> {
 
 fn matches(reading: &Reading, prefix: &str) -> Result<PrefixMatch, ErrorBody> {
     let most = usize::try_from(PREFIX_CANDIDATES_MAX).expect("a few");
-    let names = reading.node_names()?;
     let mut jobs: Vec<JobId> = Vec::new();
     let mut more = false;
     reading.ids_from(&random_bits(prefix), |job| {
@@ -147,8 +147,10 @@ fn matches(reading: &Reading, prefix: &str) -> Result<PrefixMatch, ErrorBody> {
         jobs.push(job);
         ControlFlow::Continue(())
     })?;
-    let records: Result<Vec<_>, ErrorBody> = jobs.into_iter().map(|job| reading.job(job)).collect();
-    let jobs: Vec<JobSummary> = records?.into_iter().flatten().map(|record| view::summary(&record, &names)).collect();
+    let records: Result<Vec<_>, ErrorBody> = jobs.into_iter().filter_map(|job| reading.job(job).transpose()).collect();
+    let records = records?;
+    let names = reading.names_of(records.iter().filter_map(view::last_node))?;
+    let jobs: Vec<JobSummary> = records.iter().map(|record| view::summary(record, &names)).collect();
     Ok(PrefixMatch { jobs, more })
 }
 

@@ -1,13 +1,13 @@
 //! Typed look-ups in one view of the tables. Every answer of one request comes from one view.
 
-use std::ops::ControlFlow;
+use std::{collections::BTreeSet, ops::ControlFlow};
 
 use quorla_client::{ErrorBody, ErrorCode, JobId};
 use quorla_consensus::View;
 use quorla_ledger::{
     codec,
     event::EventPage,
-    ids::{self, Fence},
+    ids::{self, Fence, NodeId},
     outcome::Tails,
     record::{JobRecord, MetaRecord, NodeRecord, Stored},
     spec::JobSpec,
@@ -66,8 +66,15 @@ impl Reading {
         Ok(nodes)
     }
 
-    pub(super) fn node_names(&self) -> Read<NodeNames> {
-        Ok(self.nodes()?.into_iter().map(|node| (node.id, node.name)).collect())
+    /// The names of these nodes, as far as they are known.
+    pub(super) fn names_of(&self, nodes: impl Iterator<Item = NodeId>) -> Read<NodeNames> {
+        let mut names = NodeNames::new();
+        for node in nodes.collect::<BTreeSet<_>>() {
+            if let Some(record) = self.record::<NodeRecord>(&tables::node(node))? {
+                names.insert(node, record.name);
+            }
+        }
+        Ok(names)
     }
 
     /// Jobs of one table, newest first, below `below` where that is given, until told to stop.

@@ -15,6 +15,16 @@ use quorla_ledger::{
 /// Names of nodes by id, as far as they are known.
 pub(super) type NodeNames = BTreeMap<NodeId, String>;
 
+/// The nodes that a job's attempts were on.
+pub(super) fn nodes_of(record: &JobRecord) -> impl Iterator<Item = NodeId> + '_ {
+    record.attempts.iter().map(|attempt| attempt.placed.node)
+}
+
+/// The one of them that a summary names.
+pub(super) fn last_node(record: &JobRecord) -> Option<NodeId> {
+    nodes_of(record).last()
+}
+
 pub(super) fn job(record: &JobRecord, spec: Option<JobSpec>, names: &NodeNames) -> JobView {
     let last = record.attempts.last();
     let (command, labels) = spec.map(|spec| (spec.command, spec.labels)).unwrap_or_default();

@@ -13,6 +13,7 @@ mod reading;
 pub mod refuse;
 mod submit;
 mod view;
+mod waiting;
 
 use std::sync::{
     Arc,

@@ -84,7 +84,9 @@ impl Dispatch {
 
     fn show_record(&self, reading: &Reading, record: &JobRecord) -> Result<JobView, ErrorBody> {
         let names = reading.names_of(view::nodes_of(record))?;
-        Ok(view::job(record, reading.spec(record.id)?, &names))
+        let mut shown = view::job(record, reading.spec(record.id)?, &names);
+        shown.reason = shown.reason.or_else(|| self.why_queued(record));
+        Ok(shown)
     }
 }
 

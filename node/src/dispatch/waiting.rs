@@ -1,0 +1,81 @@
+//! Why a queued job waits, in words: from the very function that places jobs (I16).
+
+use std::collections::BTreeMap;
+
+use quorla_ledger::{
+    Records,
+    explain::Waiting,
+    record::{JobRecord, JobState},
+    reply::{Lack, Rejection},
+};
+
+use super::Dispatch;
+
+/// The hot state alone: whoever waits for more than a place is told so by the job's record.
+struct NoRecords;
+
+impl Records for NoRecords {
+    fn read(&self, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+impl Dispatch {
+    /// Why this job is queued; nothing for one in another state.
+    pub(super) fn why_queued(&self, record: &JobRecord) -> Option<String> {
+        if !matches!(record.state, JobState::Queued { .. }) {
+            return None;
+        }
+        words(self.consensus.inspect(|ledger| ledger.why_waiting(record.id, &NoRecords))?)
+    }
+}
+
+fn words(waiting: Waiting) -> Option<String> {
+    match waiting {
+        Waiting::Planner(_) => Some("a node has room for it; it is about to be assigned".into()),
+        Waiting::Place(rejections) if rejections.is_empty() => Some("there is no node".into()),
+        Waiting::Place(rejections) => {
+            let mut nodes: BTreeMap<String, usize> = BTreeMap::new();
+            rejections.iter().for_each(|(_, rejection)| *nodes.entry(lacks(rejection)).or_default() += 1);
+            let each: Vec<String> = nodes.iter().map(|(why, count)| format!("{why} ({count})")).collect();
+            Some(format!("no node can take it now: {}", each.join(", ")))
+        }
+        Waiting::Until(_) | Waiting::Attempt(_) | Waiting::Stop(..) => None,
+    }
+}
+
+fn lacks(rejection: &Rejection) -> String {
+    match rejection {
+        Rejection::NodeIsDown => "down".into(),
+        Rejection::NodeIsDraining => "draining".into(),
+        Rejection::LabelsDiffer { label } => format!("label {label} does not fit"),
+        Rejection::TooSmall(lack) => format!("too small for its {}", named(lack)),
+        Rejection::TooBusy(lack) => format!("not enough {} free", named(lack)),
+        Rejection::Reserved { .. } => "kept for a job that waited longer".into(),
+    }
+}
+
+const fn named(lack: &Lack) -> &'static str {
+    match lack {
+        Lack::Cpu(_) => "CPU",
+        Lack::Memory(_) => "memory",
+        Lack::Slots(_) => "slots",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorla_ledger::ids::NodeId;
+
+    use super::*;
+
+    #[test]
+    fn nodes_that_reject_a_job_for_the_same_reason_are_counted() {
+        let busy = Rejection::TooBusy(Lack::Slots(1));
+        let rejections = [busy.clone(), Rejection::NodeIsDraining, busy];
+        let place = Waiting::Place((1..).map(NodeId).zip(rejections).collect());
+        let expected = "no node can take it now: draining (1), not enough slots free (2)";
+        assert_eq!(words(place).as_deref(), Some(expected));
+        assert_eq!(words(Waiting::Place(vec![])).as_deref(), Some("there is no node"));
+    }
+}

@@ -67,10 +67,14 @@ impl Dispatch {
         Ok((reading.applied_index(), Reply::Status(Box::new(status))))
     }
 
+    /// Each request is a mark of its own: its id is not remembered, for one mark more changes nothing.
     pub(super) async fn mark_content_hash(&self) -> Result<(u64, Reply), ErrorBody> {
         let attempt = "mark a content hash";
+        let led = self.term_led();
         match self.change(attempt, &Command::MarkContentHash).await? {
-            reply::Reply::ContentHashMarked { index } => Ok((self.applied_index(), Reply::ContentHashMarked(index))),
+            reply::Reply::ContentHashMarked { index } => {
+                Ok((self.applied_since(led).await, Reply::ContentHashMarked(index)))
+            }
             _ => Err(refuse::unexpected(attempt)),
         }
     }

@@ -89,6 +89,9 @@ fn every_kind_of_problem_has_its_code() {
         ("node = 3\n", "config_invalid_value"),
         ("[cluster]\nseeds = [\"a\"]\n", "config_invalid_value"),
         ("[cluster]\nexpect = 0\n", "config_out_of_range"),
+        ("[resources]\nslots = 257\n", "config_out_of_range"),
+        ("[limits]\nclient_connections = 1025\n", "config_out_of_range"),
+        ("[node]\nlabels = { \"a=b\" = \"c\" }\n", "config_invalid_value"),
         ("[raft]\nheartbeat = \"900ms\"\n", "config_conflict"),
         ("[node]\nbind = \"0.0.0.0:7710\"\n", "config_conflict"),
         ("[metrics]\npath = \"/healthz\"\n", "config_conflict"),
@@ -96,6 +99,17 @@ fn every_kind_of_problem_has_its_code() {
     ] {
         assert_eq!(codes(text), [expected], "{text}");
     }
+}
+
+#[test]
+fn whatever_labels_and_slots_pass_here_pass_in_the_ledger() {
+    let long = "x".repeat(256);
+    let text =
+        |label: &str, slots| format!("[node]\nlabels = {{ {label} = \"{long}\" }}\n[resources]\nslots = {slots}\n");
+    let config = parse(&text(&long, 256)).unwrap();
+    quorla_ledger::spec::check::labels(&config.node.labels).unwrap();
+    assert_eq!(codes(&text(&format!("{long}x"), 256)), ["config_out_of_range"]);
+    assert_eq!(codes(&text(&long, 257)), ["config_out_of_range"]);
 }
 
 #[test]

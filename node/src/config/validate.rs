@@ -7,6 +7,9 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use quorla_actors::sessions::SESSIONS_MAX;
+use quorla_ledger::limits::{Limit, NODE_SLOTS_MAX};
+
 use super::problem::{ProblemCode, Problems};
 use super::value::{self, Draft, Expected, Raw};
 use super::{
@@ -15,8 +18,6 @@ use super::{
 };
 use crate::identity::KeyFiles;
 
-const LABELS_MAX: usize = 32;
-const LABEL_BYTES_MAX: usize = 63;
 const SEEDS_MAX: usize = 64;
 
 /// Builds the configuration. What could not be read has its default in the result, and a problem beside it.
@@ -121,7 +122,7 @@ impl Reader<'_> {
             slots: self.optional("resources.slots", value::count),
         };
         if let Some(slots) = resources.slots {
-            self.check_range("resources.slots", slots, 0..=10_000);
+            self.check_range("resources.slots", u64::from(slots), 0..=NODE_SLOTS_MAX);
         }
         resources
     }
@@ -137,7 +138,7 @@ impl Reader<'_> {
 
     fn limits(&mut self) -> LimitsConfig {
         LimitsConfig {
-            client_connections: self.count("limits.client_connections", 256, 1..=65_536),
+            client_connections: self.count("limits.client_connections", 256, 1..=SESSIONS_MAX),
             client_streams: self.count("limits.client_streams", 64, 1..=1_024),
         }
     }
@@ -268,11 +269,17 @@ impl Reader<'_> {
     }
 
     fn check_labels(&mut self, labels: &BTreeMap<String, String>) {
-        self.check_range("node.labels", labels.len(), 0..=LABELS_MAX);
+        let most = |limit: Limit| usize::try_from(limit.max()).expect("a bound fits memory");
+        self.check_range("node.labels", labels.len(), 0..=most(Limit::Labels));
+        let bytes_max = most(Limit::LabelBytes);
         for (name, value) in labels {
-            if name.is_empty() || name.len() > LABEL_BYTES_MAX || value.len() > LABEL_BYTES_MAX {
-                let message = format!("the label {name:?} must have 1 to 63 bytes, its value at most 63");
+            if name.is_empty() || name.len() > bytes_max || value.len() > bytes_max {
+                let message =
+                    format!("the label {name:?} must have 1 to {bytes_max} bytes, its value at most {bytes_max}");
                 self.problem(ProblemCode::OutOfRange, "node.labels", message);
+            } else if name.contains(['=', '\0']) || value.contains('\0') {
+                let message = format!("the label {name:?} must not contain '=', and neither part of it NUL");
+                self.invalid("node.labels", message);
             }
         }
     }

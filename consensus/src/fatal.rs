@@ -7,6 +7,7 @@ use std::fmt::Display;
 use std::io;
 use std::sync::Arc;
 
+use quorla_ledger::ids::ChainHash;
 use tokio::sync::watch;
 
 /// Why this group can't go on. The node says so and stops.
@@ -29,12 +30,14 @@ pub enum Fatal {
         reason: String,
     },
     /// This replica's state differs from the leader's at one index.
-    #[error("the state differs from the leader's at entry {index}: {difference}")]
+    #[error("the state differs from the leader's at entry {index}: its hash is {actual}, the leader's is {expected}")]
     Diverged {
-        /// Index of the entry that carried the leader's hash.
+        /// Index of the entry after which the hashes were taken.
         index: u64,
-        /// Both hashes.
-        difference: String,
+        /// The leader's.
+        expected: ChainHash,
+        /// Ours.
+        actual: ChainHash,
     },
     /// A command has a version that this program doesn't know.
     #[error("entry {index} has a command of version {version}, which this program does not know: upgrade it")]

@@ -64,13 +64,24 @@ pub struct Applied {
 /// Records to put, or to delete where there is no value.
 pub type Changes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
+/// Two replicas that differ, as `AssertHash` found them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Divergence {
+    /// The last entry that both chains cover.
+    pub index: u64,
+    /// The leader's link there.
+    pub expected: ChainHash,
+    /// Ours.
+    pub actual: ChainHash,
+}
+
 /// What the surroundings of the ledger must do after an entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Signals {
     /// Hash the whole content as it is after this entry.
     pub content_hash_wanted: bool,
     /// This replica's chain differs from the leader's: stop (R14).
-    pub diverged: bool,
+    pub divergence: Option<Divergence>,
     /// A command of this unknown version was met: discard the result and stop with a word about upgrading (R8).
     pub unknown_version: Option<u8>,
 }

@@ -12,6 +12,7 @@ use openraft::EntryPayload;
 use openraft::storage::ApplyResponder;
 use quorla_ledger::Records;
 use quorla_ledger::batch::{Batch, BatchError};
+use quorla_ledger::ledger::Divergence;
 use quorla_ledger::{Applied as LedgerApplied, Entry as LedgerEntry};
 use rocksdb::{DB, WriteBatch};
 
@@ -141,8 +142,8 @@ impl Shared {
     fn heed_signals(&self, index: u64, applied: &LedgerApplied) -> io::Result<()> {
         let fatal = if let Some(version) = applied.signals.unknown_version {
             Fatal::UnknownVersion { index, version }
-        } else if applied.signals.diverged {
-            Fatal::Diverged { index, difference: format!("ours is {}", hex(&applied.hash.0)) }
+        } else if let Some(Divergence { index, expected, actual }) = applied.signals.divergence {
+            Fatal::Diverged { index, expected, actual }
         } else {
             return Ok(());
         };
@@ -176,8 +177,4 @@ impl Shared {
         }
         Ok(())
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -4,7 +4,7 @@ use crate::{
     apply::{Outcome, transaction::Transaction},
     command::{AdmitStorage, FoundCluster},
     ids::{ChainHash, RaftId},
-    ledger::Records,
+    ledger::{Divergence, Records},
     limits::STORAGES_MAX,
     record::{ClusterRecord, StorageRecord},
     reply::{Refusal, Reply},
@@ -56,7 +56,7 @@ impl<R: Records> Transaction<'_, R> {
         if kept != index || actual == hash {
             return Reply::HashAgrees;
         }
-        self.signals().diverged = true;
+        self.signals().divergence = Some(Divergence { index, expected: hash, actual });
         Reply::HashDiffers { actual }
     }
 

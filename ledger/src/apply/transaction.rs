@@ -41,7 +41,7 @@ impl<'l, R: Records> Transaction<'l, R> {
             changes: BTreeMap::new(),
             touched: 0,
             events: Vec::new(),
-            signals: Signals { content_hash_wanted: false, diverged: false, unknown_version: None },
+            signals: Signals { content_hash_wanted: false, divergence: None, unknown_version: None },
             admitted_storage: false,
         }
     }

@@ -4,6 +4,7 @@ use quorla_ledger::{
     codec,
     command::{AdmitStorage, Command, FoundCluster},
     ids::{ChainHash, ClusterId, NodeKey, RaftId, StorageId},
+    ledger::Divergence,
     limits::{HASH_KEPT_EVERY, STORAGES_MAX},
     reply::{Refusal, Reply},
     tables::Table,
@@ -86,13 +87,13 @@ fn a_chain_that_differs_is_signalled() {
     world.submit(plain());
     assert_eq!(world.ledger.meta().kept_link, (index, hash), "kept until the next one");
     let agrees = world.apply(&[Command::AssertHash { index, hash }]);
-    assert_eq!((agrees.replies.as_slice(), agrees.signals.diverged), ([Reply::HashAgrees].as_slice(), false));
+    assert_eq!((agrees.replies.as_slice(), agrees.signals.divergence), ([Reply::HashAgrees].as_slice(), None));
     let other = ChainHash([9; 32]);
     let differs = world.apply(&[Command::AssertHash { index, hash: other }]);
     assert_eq!(differs.replies, [Reply::HashDiffers { actual: hash }]);
-    assert!(differs.signals.diverged);
+    assert_eq!(differs.signals.divergence, Some(Divergence { index, expected: other, actual: hash }));
     let forgotten = world.apply(&[Command::AssertHash { index: index - 1, hash: other }]);
-    assert_eq!((forgotten.replies.as_slice(), forgotten.signals.diverged), ([Reply::HashAgrees].as_slice(), false));
+    assert_eq!((forgotten.replies.as_slice(), forgotten.signals.divergence), ([Reply::HashAgrees].as_slice(), None));
 }
 
 #[test]

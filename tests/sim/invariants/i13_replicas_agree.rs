@@ -33,7 +33,7 @@ impl Invariant for ReplicasAgree {
                 if *first != applied.hash {
                     return Err(format!("{site:?} has another chain hash at index {index}"));
                 }
-                if applied.signals.diverged || applied.signals.unknown_version.is_some() {
+                if applied.signals.divergence.is_some() || applied.signals.unknown_version.is_some() {
                     return Err(format!("{site:?} signals {:?} at index {index}", applied.signals));
                 }
             }

@@ -82,7 +82,9 @@ impl Limit {
 
 /// Jobs that have not ended; a submit beyond it is refused.
 pub const LIVE_JOBS_MAX: usize = 1_000_000;
-/// Different demands (resources and constraints) among the queued jobs.
+/// Bytes of the specifications and tails of jobs that have not ended; a submit beyond it is refused.
+pub const LIVE_BYTES_MAX: u64 = 8 * 1_024 * 1_024 * 1_024;
+/// Different demands (resources and constraints) among the jobs that have not ended.
 pub const DEMANDS_MAX: usize = 4_096;
 /// Nodes that were ever admitted to work and not removed.
 pub const NODES_MAX: usize = 1_024;

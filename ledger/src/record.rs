@@ -259,6 +259,8 @@ pub struct MetaRecord {
     pub request_horizon: Option<JobId>,
     /// Requests remembered.
     pub requests: u64,
+    /// Bytes of the specifications and tails of jobs that have not ended.
+    pub live_bytes: Bytes,
     /// Ended jobs stored.
     pub ended_jobs: u64,
     /// Bytes of their records, specifications and tails.

@@ -71,6 +71,7 @@ impl<R: Records> Transaction<'_, R> {
             let tails = tables::tails(record.id, first.placed.fence);
             if let Some(bytes) = self.read_bytes(&tails) {
                 record.kept_bytes.0 -= len(&bytes).0;
+                self.meta().live_bytes.0 -= len(&bytes).0;
                 self.delete(tails);
             }
         }

@@ -87,6 +87,7 @@ impl<R: Records> Transaction<'_, R> {
         }
         let bytes = codec::encode(&Stored::V1(&tails));
         record.kept_bytes.0 += len(&bytes).0;
+        self.meta().live_bytes.0 += len(&bytes).0;
         self.put_bytes(tables::tails(record.id, fence), bytes);
     }
 }

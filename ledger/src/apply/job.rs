@@ -12,7 +12,7 @@ use crate::{
     event::Event,
     ids::{JobId, NodeId},
     ledger::Records,
-    limits::{HEADS_SCANNED_MAX, LIVE_JOBS_MAX, Limit},
+    limits::{HEADS_SCANNED_MAX, LIVE_BYTES_MAX, LIVE_JOBS_MAX, Limit},
     outcome::StopCause,
     place::{Candidate, Wish, place},
     record::{JobRecord, JobState, Stored},
@@ -90,10 +90,11 @@ impl<R: Records> Transaction<'_, R> {
         retry_of: Option<JobId>,
     ) -> Outcome {
         let job = request.id;
-        self.check_room(job, spec)?;
+        self.check_room(job, spec, len(&bytes))?;
         let mut record = JobRecord::fresh(request, spec, seed, self.now());
         record.retry_of = retry_of;
         record.kept_bytes = len(&bytes);
+        self.meta().live_bytes.0 += len(&bytes).0;
         self.meta().order += 1;
         record.order = self.meta().order;
         record.first_event = self.happen(Event::JobSubmitted(job));
@@ -105,11 +106,11 @@ impl<R: Records> Transaction<'_, R> {
         Ok(reply)
     }
 
-    fn check_room(&self, job: JobId, spec: &JobSpec) -> Result<(), Refusal> {
+    fn check_room(&self, job: JobId, spec: &JobSpec, bytes: Bytes) -> Result<(), Refusal> {
         assert!(!self.hot().jobs.contains_key(&job), "R10: an id is remembered, or beyond the horizon");
         let delay = spec.not_before.map_or(Millis(0), |until| until.since(self.now()));
         within(Limit::SpanMs, delay.0).map_err(Refusal::SpecIsInvalid)?;
-        if self.hot().jobs.len() >= LIVE_JOBS_MAX {
+        if self.hot().jobs.len() >= LIVE_JOBS_MAX || self.live_bytes().0 + bytes.0 > LIVE_BYTES_MAX {
             return Err(Refusal::LedgerIsFull);
         }
         if !self.hot().demands.admit(&spec.demand) {

@@ -58,6 +58,10 @@ impl<'l, R: Records> Transaction<'l, R> {
         self.ledger.meta.request_horizon
     }
 
+    pub(crate) const fn live_bytes(&self) -> Bytes {
+        self.ledger.meta.live_bytes
+    }
+
     pub(crate) const fn hot(&self) -> &Hot {
         &self.ledger.hot
     }
@@ -144,6 +148,7 @@ impl<'l, R: Records> Transaction<'l, R> {
         let bytes = self.put(tables::ended(record.id), record);
         self.put_key(tables::ended_at(at, record.id));
         let meta = self.meta();
+        meta.live_bytes.0 -= record.kept_bytes.0;
         meta.ended_jobs += 1;
         meta.ended_bytes.0 += bytes.0 + record.kept_bytes.0;
         self.happen(Event::JobEnded(record.id));

@@ -5,15 +5,17 @@ use quorla_ledger::{
     command::{Command, EndAttempt},
     ids::{Fence, JobId},
     ledger::check_stateless,
-    limits::{COMMAND_BYTES_MAX, DEMANDS_MAX, Limit},
+    limits::{ATTEMPTS_KEPT_MAX, COMMAND_BYTES_MAX, DEMANDS_MAX, LIVE_BYTES_MAX, Limit},
     outcome::{Exit, Tail, Tails},
-    reply::Refusal,
+    record::JobRecord,
+    reply::{Refusal, Reply},
     spec::{Backoff, Constraint, JobSpec, LabelTest, check::SpecFault},
+    tables::Table,
     units::{Bytes, Millis},
 };
 
 use crate::{
-    build::{bound_to, ended, plain, spec, wide},
+    build::{bound_to, ended, plain, retried, spec, wide},
     world::World,
 };
 
@@ -162,6 +164,46 @@ fn one_kind_of_demand_too_many_is_refused() {
     let submit = world.submission(labelled(DEMANDS_MAX));
     assert_eq!(world.refused(Command::Submit(submit)), Refusal::DemandsAreExhausted);
     world.queued(labelled(0));
+}
+
+/// Bytes of specifications and tails that are stored for live jobs.
+fn live_bytes(world: &World) -> Bytes {
+    let jobs = world.all::<JobRecord>(Table::Live);
+    Bytes(jobs.iter().map(|job| job.kept_bytes.0).sum())
+}
+
+#[test]
+fn the_bytes_of_live_jobs_are_counted_until_they_end() {
+    let (mut world, node, _) = World::with_node(1);
+    let tries = u32::try_from(ATTEMPTS_KEPT_MAX).unwrap() + 2;
+    let (job, other) = (world.submit(retried(tries, 0)), world.submit(plain()));
+    for attempt in 0..tries {
+        if attempt > 0 {
+            world.assign(job, node);
+        }
+        assert_eq!(world.ledger.meta().live_bytes, live_bytes(&world), "before attempt {attempt} ends");
+        let mut report = world.report(job, Exit::Code(1));
+        report.tails.stdout.bytes = vec![1; 100];
+        world.run(Command::EndAttempt(report));
+    }
+    assert!(!world.ledger.is_live(job));
+    assert_eq!(world.ledger.meta().live_bytes, live_bytes(&world));
+    world.cancel(other);
+    assert_eq!(world.ledger.meta().live_bytes, Bytes(0));
+}
+
+#[test]
+fn a_submit_beyond_the_bytes_of_live_jobs_is_refused() {
+    let mut world = World::new();
+    let first = world.submit(plain());
+    let spec_bytes = world.ledger.meta().live_bytes.0;
+    world.change_counters(|meta| meta.live_bytes = Bytes(LIVE_BYTES_MAX - spec_bytes));
+    let second = world.submit(plain());
+    let submit = Command::Submit(world.submission(plain()));
+    assert_eq!(world.refused(submit.clone()), Refusal::LedgerIsFull);
+    world.cancel(first);
+    assert!(matches!(world.run(submit), Reply::Submitted { .. }), "there is room again");
+    world.cancel(second);
 }
 
 #[test]

@@ -103,6 +103,14 @@ impl World {
         }
     }
 
+    /// Counters as a long life would have left them.
+    pub(crate) fn change_counters(&mut self, change: impl FnOnce(&mut MetaRecord)) {
+        let mut meta = self.ledger.meta().clone();
+        change(&mut meta);
+        self.tables.absorb(vec![(META.to_vec(), Some(codec::encode(&Stored::V1(meta))))]);
+        self.ledger = Ledger::rebuild(&self.tables).unwrap();
+    }
+
     pub(crate) fn check_whole(&self) {
         assert_eq!(Ledger::rebuild(&self.tables).unwrap(), self.ledger, "R5: hot == rebuild(tables)");
         let meta = self.ledger.meta();

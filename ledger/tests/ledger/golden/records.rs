@@ -83,10 +83,11 @@ fn meta() -> MetaRecord {
         event_bytes: Bytes(11),
         request_horizon: Some(JobId(12)),
         requests: 13,
-        ended_jobs: 14,
-        ended_bytes: Bytes(15),
-        kept_link: (16, ChainHash([17; 32])),
-        chain: ChainHash([18; 32]),
+        live_bytes: Bytes(14),
+        ended_jobs: 15,
+        ended_bytes: Bytes(16),
+        kept_link: (17, ChainHash([18; 32])),
+        chain: ChainHash([19; 32]),
     }
 }
 

@@ -169,6 +169,7 @@ impl Actor for Agent {
             }
             AgentMessage::Drain(reply) => {
                 state.draining = Some(Draining { reply, leaving: false });
+                state.retire();
                 state.holdings.drain()
             }
             AgentMessage::Left => {
@@ -315,6 +316,17 @@ impl AgentState {
         {
             tracing::debug!("the link to the leader is full or gone");
         }
+    }
+
+    /// Has this epoch taken out of placing: what it was given while it ends would be lost. A hint; the lapse follows.
+    fn retire(&mut self) {
+        let Some((node, epoch)) = self.holdings.tenure() else { return };
+        let replica = Arc::clone(&self.arguments.replica);
+        self.tasks.spawn(async move {
+            if replica.propose(encode_command(&Command::RetireNode { node, epoch })).await.is_err() {
+                tracing::debug!(node = node.0, "the node is not known to stop");
+            }
+        });
     }
 
     /// Once nothing is left to report, ends the epoch, so that nothing is assigned to a node that is about to go.

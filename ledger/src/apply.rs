@@ -49,6 +49,7 @@ impl<R: Records> Transaction<'_, R> {
             Command::ExpireEvents { pages } => self.expire_events(&pages),
             Command::AssertHash { index, hash } => Ok(self.assert_hash(index, hash)),
             Command::MarkContentHash => Ok(self.mark_content_hash()),
+            Command::RetireNode { node, epoch } => self.retire_node(node, epoch),
         }
     }
 }

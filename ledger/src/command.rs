@@ -97,6 +97,14 @@ pub enum Command {
     },
     /// Makes every replica hash its content as it is at this command (R14).
     MarkContentHash,
+    /// Takes an epoch out of placing, because its node is about to stop: what it was given from then on would be lost. The
+    /// node's next epoch takes part again, unless the node drains.
+    RetireNode {
+        /// The node.
+        node: NodeId,
+        /// The epoch that is about to end.
+        epoch: Epoch,
+    },
 }
 
 /// Who asks for a change, and under which name it is remembered (R10).

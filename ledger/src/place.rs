@@ -55,7 +55,7 @@ impl<'n> Candidate<'n> {
         if !self.record.up {
             return Some(Rejection::NodeIsDown);
         }
-        if self.record.draining {
+        if self.record.draining || self.record.retiring {
             return Some(Rejection::NodeIsDraining);
         }
         if let Some(unmet) = demand.unmet(&self.record.labels) {

@@ -187,8 +187,10 @@ pub struct NodeRecord {
     pub boot: BootId,
     /// Whether that epoch's lease has not lapsed.
     pub up: bool,
-    /// Takes nothing new.
+    /// Takes nothing new, whichever epoch it has.
     pub draining: bool,
+    /// Takes nothing new in this epoch, which is about to end.
+    pub retiring: bool,
     /// The newest command version that it can apply.
     pub command_version: u8,
     /// When it registered.

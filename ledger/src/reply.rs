@@ -69,6 +69,8 @@ pub enum Reply {
     },
     /// Nothing changed.
     Refused(Refusal),
+    /// The epoch gets nothing more.
+    NodeRetired,
 }
 
 /// A new attempt.

@@ -57,6 +57,19 @@ impl<R: Records> Transaction<'_, R> {
         Ok(Reply::NodeLapsed)
     }
 
+    pub(crate) fn retire_node(&mut self, node: NodeId, epoch: Epoch) -> Outcome {
+        let mut record = self.node(node)?.record.clone();
+        if record.epoch != epoch || !record.up {
+            return Err(Refusal::EpochIsStale);
+        }
+        if !record.retiring {
+            record.retiring = true;
+            self.release_reservation(node);
+            self.save_node(record);
+        }
+        Ok(Reply::NodeRetired)
+    }
+
     pub(crate) fn drain_node(&mut self, request: &Request, node: NodeId, draining: bool) -> Outcome {
         let digest = request::digest(if draining { "drain" } else { "undrain" }, &node.0.to_be_bytes());
         if let Seen::Before(reply) = self.admit(request, &digest)? {
@@ -97,6 +110,7 @@ impl<R: Records> Transaction<'_, R> {
             boot,
             up: true,
             draining: known.is_some_and(|record| record.draining),
+            retiring: false,
             command_version,
             registered_at: self.now(),
         });

@@ -108,6 +108,33 @@ fn a_draining_node_takes_nothing_new_and_keeps_what_it_has() {
 }
 
 #[test]
+fn an_epoch_that_is_about_to_end_takes_nothing_new_and_the_next_one_does() {
+    let (mut world, node, epoch) = World::with_node(2);
+    let running = world.running(plain());
+    assert_eq!(world.run(Command::RetireNode { node, epoch }), Reply::NodeRetired);
+    assert_eq!(world.run(Command::RetireNode { node, epoch }), Reply::NodeRetired, "again");
+    let queued = world.queued(plain());
+    assert_eq!(world.ledger.plan(9), []);
+    assert_eq!(world.assign(queued, node), Reply::Refused(Refusal::NodeRejects(Rejection::NodeIsDraining)));
+    assert!(matches!(world.state(running), JobState::Running(_)), "what it has it keeps");
+    let mut report = world.report(running, Exit::GivenUp);
+    report.refill = true;
+    assert_eq!(world.run(Command::EndAttempt(report)), Reply::AttemptEnded { next: None });
+    world.register(1, slots(2));
+    assert_eq!(world.refused(Command::RetireNode { node, epoch }), Refusal::EpochIsStale, "it names another epoch");
+    assert_eq!(world.ledger.plan(9).len(), 2);
+}
+
+#[test]
+fn an_epoch_that_is_over_or_never_was_does_not_retire() {
+    let (mut world, node, epoch) = World::with_node(1);
+    world.lapse(node);
+    assert_eq!(world.refused(Command::RetireNode { node, epoch }), Refusal::EpochIsStale);
+    let unknown = Command::RetireNode { node: NodeId(77), epoch };
+    assert_eq!(world.refused(unknown), Refusal::NodeIsUnknown);
+}
+
+#[test]
 fn a_drain_that_changes_nothing_is_no_event() {
     let (mut world, node, _) = World::with_node(1);
     world.drain(node, true);

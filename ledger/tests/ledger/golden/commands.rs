@@ -33,6 +33,7 @@ fn name(command: &Command) -> &'static str {
         Command::ExpireEvents { .. } => "ExpireEvents",
         Command::AssertHash { .. } => "AssertHash",
         Command::MarkContentHash => "MarkContentHash",
+        Command::RetireNode { .. } => "RetireNode",
     }
 }
 
@@ -117,6 +118,7 @@ fn every() -> Vec<Command> {
         Command::ExpireEvents { pages: vec![0, 300] },
         Command::AssertHash { index: 512, hash: ChainHash([4; 32]) },
         Command::MarkContentHash,
+        Command::RetireNode { node: NodeId(3), epoch: Epoch(300) },
     ]
 }
 

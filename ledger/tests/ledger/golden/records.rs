@@ -102,6 +102,7 @@ fn node() -> NodeRecord {
         boot: BootId(4),
         up: true,
         draining: false,
+        retiring: false,
         command_version: 1,
         registered_at: Millis(5),
     }

@@ -29,6 +29,7 @@ fn replies() -> Vec<Reply> {
         Reply::HashAgrees,
         Reply::HashDiffers { actual: ChainHash([1; 32]) },
         Reply::ContentHashMarked { index: 2 },
+        Reply::NodeRetired,
     ]
 }
 

@@ -10,6 +10,7 @@ use quorla_ledger::{
     command::Command,
     ledger::Ledger,
     limits::{EXPIRED_JOBS_MAX, EXPIRED_RECORDS_MAX, TIMERS_FIRED_MAX},
+    plan::{Plan, PlanCursor},
     record::MetaRecord,
     units::Millis,
 };
@@ -58,6 +59,8 @@ pub struct Planner {
     /// Proposals on their way.
     outstanding: BTreeMap<Task, usize>,
     plan_again_at: Millis,
+    /// Where the last look at the lines ended without finding anything.
+    plan_from: Option<PlanCursor>,
     retain_again_at: Millis,
     asserted_upto: u64,
 }
@@ -65,8 +68,14 @@ pub struct Planner {
 impl Planner {
     /// A planner that has proposed nothing.
     pub const fn new(retention: Retention) -> Self {
-        let (plan_again_at, retain_again_at) = (Millis(0), Millis(0));
-        Self { retention, outstanding: BTreeMap::new(), plan_again_at, retain_again_at, asserted_upto: 0 }
+        Self {
+            retention,
+            outstanding: BTreeMap::new(),
+            plan_again_at: Millis(0),
+            plan_from: None,
+            retain_again_at: Millis(0),
+            asserted_upto: 0,
+        }
     }
 
     /// What the ledger as it is asks for. Called after a doorbell and on every tick.
@@ -79,6 +88,11 @@ impl Planner {
         proposals.extend(self.assignments(ledger, now));
         proposals.extend(self.assertion(ledger.meta()));
         self.sent(proposals)
+    }
+
+    /// Whether [`Self::plan`] stopped where the ledger was looked at for long enough, and would go on at once.
+    pub const fn goes_on(&self) -> bool {
+        self.plan_from.is_some()
     }
 
     /// Whether [`Self::retain`] would look at the history now.
@@ -119,12 +133,14 @@ impl Planner {
     }
 
     fn assignments(&mut self, ledger: &Ledger, now: Millis) -> Vec<Proposal> {
-        let pauses = now < self.plan_again_at;
+        let pauses = now < self.plan_again_at && !self.goes_on();
         if pauses || !self.is_idle(Task::Assign) || ledger.queued_jobs() == 0 {
+            self.plan_from = None;
             return Vec::new();
         }
-        let assignments = ledger.plan(ASSIGNMENTS_MAX);
-        if assignments.is_empty() {
+        let Plan { assignments, next } = ledger.plan_some(ASSIGNMENTS_MAX, self.plan_from.take());
+        self.plan_from = next;
+        if assignments.is_empty() && next.is_none() {
             self.plan_again_at = now.after(FRUITLESS_PAUSE);
         }
         let proposal = |assign| Proposal { task: Task::Assign, command: Command::Assign(assign) };

@@ -18,7 +18,7 @@ pub mod limits;
 pub mod memory;
 pub mod outcome;
 mod place;
-mod plan;
+pub mod plan;
 pub mod record;
 pub mod reply;
 pub mod spec;

@@ -98,6 +98,8 @@ pub const ATTEMPTS_KEPT_MAX: usize = 16;
 pub const LOST_ATTEMPTS_MAX: u32 = 16;
 /// Overtakings of a job that could run somewhere before it reserves a node.
 pub const OVERTAKINGS_MAX: u32 = 16;
+/// Queue heads that one look of the planner tries on every node.
+pub const HEADS_PLANNED_MAX: usize = 256;
 /// Queue heads that one refill or fast path looks at.
 pub const HEADS_SCANNED_MAX: usize = 64;
 /// Timers that one `FireTimers` fires at the most.

@@ -37,31 +37,43 @@ impl<'n> Candidate<'n> {
 
     /// Why this node cannot take the job now; nothing if it can.
     pub(crate) fn reject(&self, wish: &Wish<'_>) -> Option<Rejection> {
-        let share = &wish.demand.resources;
-        if let Some(rejection) = self.reject_ever(wish.demand) {
-            return Some(rejection);
+        self.obstacle(wish).map(Rejection::from)
+    }
+
+    /// Whether it can take the job now. Asked for each node while planning, so nothing is allocated for the answer.
+    pub(crate) fn takes(&self, wish: &Wish<'_>) -> bool {
+        self.obstacle(wish).is_none()
+    }
+
+    /// Whether it could take such a job when idle.
+    pub(crate) fn could_take(&self, demand: &Demand) -> bool {
+        self.lasting_obstacle(demand).is_none()
+    }
+
+    fn obstacle<'w>(&self, wish: &Wish<'w>) -> Option<Obstacle<'w>> {
+        if let Some(obstacle) = self.lasting_obstacle(wish.demand) {
+            return Some(obstacle);
         }
         if let Some((rank, by)) = self.reserved
             && by != wish.job
             && rank < wish.rank
         {
-            return Some(Rejection::Reserved { by });
+            return Some(Obstacle::Reserved { by });
         }
-        lack(&self.free, share).map(Rejection::TooBusy)
+        lack(&self.free, &wish.demand.resources).map(Obstacle::TooBusy)
     }
 
-    /// Why it could not take such a job even when idle.
-    pub(crate) fn reject_ever(&self, demand: &Demand) -> Option<Rejection> {
+    fn lasting_obstacle<'w>(&self, demand: &'w Demand) -> Option<Obstacle<'w>> {
         if !self.record.up {
-            return Some(Rejection::NodeIsDown);
+            return Some(Obstacle::Down);
         }
         if self.record.draining || self.record.retiring {
-            return Some(Rejection::NodeIsDraining);
+            return Some(Obstacle::Draining);
         }
         if let Some(unmet) = demand.unmet(&self.record.labels) {
-            return Some(Rejection::LabelsDiffer { label: unmet.label.clone() });
+            return Some(Obstacle::LabelsDiffer { label: &unmet.label });
         }
-        lack(&self.record.capacity, &demand.resources).map(Rejection::TooSmall)
+        lack(&self.record.capacity, &demand.resources).map(Obstacle::TooSmall)
     }
 
     fn leftover(&self, share: &Resources) -> u64 {
@@ -72,10 +84,33 @@ impl<'n> Candidate<'n> {
     }
 }
 
+/// A rejection that borrows what it names.
+enum Obstacle<'w> {
+    Down,
+    Draining,
+    LabelsDiffer { label: &'w str },
+    TooSmall(Lack),
+    TooBusy(Lack),
+    Reserved { by: JobId },
+}
+
+impl From<Obstacle<'_>> for Rejection {
+    fn from(obstacle: Obstacle<'_>) -> Self {
+        match obstacle {
+            Obstacle::Down => Self::NodeIsDown,
+            Obstacle::Draining => Self::NodeIsDraining,
+            Obstacle::LabelsDiffer { label } => Self::LabelsDiffer { label: label.to_owned() },
+            Obstacle::TooSmall(lack) => Self::TooSmall(lack),
+            Obstacle::TooBusy(lack) => Self::TooBusy(lack),
+            Obstacle::Reserved { by } => Self::Reserved { by },
+        }
+    }
+}
+
 /// The node that fits best, if any can take it.
 pub(crate) fn place<'n>(wish: &Wish<'_>, candidates: impl Iterator<Item = Candidate<'n>>) -> Option<NodeId> {
     candidates
-        .filter(|candidate| candidate.reject(wish).is_none())
+        .filter(|candidate| candidate.takes(wish))
         .min_by_key(|candidate| {
             (candidate.leftover(&wish.demand.resources), candidate.record.labels.len(), candidate.record.id)
         })
@@ -86,7 +121,7 @@ pub(crate) fn place<'n>(wish: &Wish<'_>, candidates: impl Iterator<Item = Candid
 pub(crate) fn reserve<'n>(demand: &Demand, candidates: impl Iterator<Item = Candidate<'n>>) -> Option<NodeId> {
     let share = &demand.resources;
     candidates
-        .filter(|candidate| candidate.reserved.is_none() && candidate.reject_ever(demand).is_none())
+        .filter(|candidate| candidate.reserved.is_none() && candidate.could_take(demand))
         .min_by_key(|candidate| {
             let free = &candidate.free;
             let missing = permille(share.cpu.0.saturating_sub(free.cpu.0), share.cpu.0)

@@ -8,20 +8,47 @@ use crate::{
     hot::queue::{Head, Rank},
     ids::{JobId, NodeId},
     ledger::Ledger,
+    limits::HEADS_PLANNED_MAX,
     place::{Candidate, Wish, place},
     spec::Demand,
 };
 
+/// Where planning goes on after lines whose heads fit nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlanCursor(Rank);
+
+/// What one look at some of the lines found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// All possible together as things stand.
+    pub assignments: Vec<Assign>,
+    /// Where to look next when nothing was found and more lines wait; nothing when all were seen.
+    pub next: Option<PlanCursor>,
+}
+
 impl Ledger {
-    /// At most `max` assignments that are all possible together as things stand.
-    ///
-    /// Costs one look at each node for every assignment and for every different demand that fits nowhere.
+    /// At most `max` assignments, from all lines.
     #[must_use]
     pub fn plan(&self, max: usize) -> Vec<Assign> {
+        let mut plan = self.plan_some(max, None);
+        while let Some(next) = plan.next {
+            plan = self.plan_some(max, Some(next));
+        }
+        plan.assignments
+    }
+
+    /// At most `max` assignments from the next [`HEADS_PLANNED_MAX`] lines.
+    ///
+    /// Costs one look at each node for every assignment and for every one of these lines, so that whoever holds the ledger
+    /// meanwhile keeps others waiting for a bounded time.
+    #[must_use]
+    pub fn plan_some(&self, max: usize, from: Option<PlanCursor>) -> Plan {
         let mut candidates: BTreeMap<NodeId, Candidate<'_>> =
             self.hot.nodes.iter().map(|node| (node.record.id, Candidate::of(node))).collect();
+        let mut heads = self.hot.queue.heads_after(from.map(|PlanCursor(rank)| rank));
         let mut lines: BTreeMap<Rank, Line<'_>> =
-            self.hot.queue.heads().map(|head| (head.rank, Line::of(&head))).collect();
+            heads.by_ref().take(HEADS_PLANNED_MAX).map(|head| (head.rank, Line::of(&head))).collect();
+        let last = lines.last_key_value().map(|(rank, _)| PlanCursor(*rank)).filter(|_| heads.next().is_some());
         let mut plan = Vec::new();
         while plan.len() < max
             && let Some((rank, mut line)) = lines.pop_first()
@@ -38,7 +65,8 @@ impl Ledger {
                 lines.insert(*rank, line);
             }
         }
-        plan
+        let next = last.filter(|_| plan.is_empty());
+        Plan { assignments: plan, next }
     }
 }
 

@@ -108,7 +108,10 @@ impl World {
         let nodes = ledger.nodes().map(|node| (node.record().id, node.record().epoch, node.record().up));
         lead.leases.observe(nodes, boot);
         let lapses = lead.leases.tick(boot);
-        let proposals = lead.planner.plan(ledger, now);
+        let mut proposals = lead.planner.plan(ledger, now);
+        while lead.planner.goes_on() {
+            proposals.extend(lead.planner.plan(ledger, now));
+        }
         self.do_lease_outputs(site, lapses);
         for proposal in proposals {
             let proposed = self.propose(site, &proposal.command, Waiter::Planner(proposal.task));

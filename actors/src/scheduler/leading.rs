@@ -261,6 +261,11 @@ impl Leading {
         let replica = Arc::clone(&self.parts.replica);
         let now = replica.ledger_time();
         let mut proposals = inspect(&*replica, |ledger| self.planner.plan(ledger, now));
+        // Each look holds the ledger for a bounded time; apply gets its turn in between.
+        while self.planner.goes_on() {
+            tokio::task::yield_now().await;
+            proposals.extend(inspect(&*replica, |ledger| self.planner.plan(ledger, now)));
+        }
         if self.planner.retention_is_due(now) {
             let meta = inspect(&*replica, |ledger| ledger.meta().clone());
             if let Some(view) = replica.view(meta.index).await {

@@ -38,7 +38,7 @@ impl<R: Records> Transaction<'_, R> {
     pub(crate) fn refill(&mut self, node: NodeId) -> Option<Assigned> {
         let candidate = Candidate::of(self.hot().nodes.by_id(node)?);
         let heads = self.hot().queue.heads().take(HEADS_SCANNED_MAX);
-        let job = { heads }.find(|head| candidate.reject(&head.wish()).is_none())?.job();
+        let job = { heads }.find(|head| candidate.takes(&head.wish()))?.job();
         let record = self.live_job(job).expect("R5: queued jobs live");
         Some(self.start_on(record, node))
     }
@@ -84,7 +84,7 @@ impl<R: Records> Transaction<'_, R> {
     }
 
     fn could_run(&self, head: &Head<'_>) -> bool {
-        self.hot().nodes.iter().any(|node| Candidate::of(node).reject_ever(head.demand).is_none())
+        self.hot().nodes.iter().any(|node| Candidate::of(node).could_take(head.demand))
     }
 
     /// Counts one overtaking; after [`OVERTAKINGS_MAX`] a node is kept free, if one is left to keep.

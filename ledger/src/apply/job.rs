@@ -141,7 +141,7 @@ impl<R: Records> Transaction<'_, R> {
         let node = place(wish, nodes.iter().map(Candidate::of))?;
         let candidate = Candidate::of(nodes.by_id(node).expect("a place is on a node"));
         let mut ahead = self.hot().queue.heads().take_while(|head| head.rank < wish.rank);
-        let wanted = ahead.by_ref().take(HEADS_SCANNED_MAX).any(|head| candidate.reject(&head.wish()).is_none());
+        let wanted = ahead.by_ref().take(HEADS_SCANNED_MAX).any(|head| candidate.takes(&head.wish()));
         (!wanted && ahead.next().is_none()).then_some(node)
     }
 

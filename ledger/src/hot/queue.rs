@@ -3,7 +3,11 @@
 //! Jobs of one demand stand in one line. When the head of a line fits nowhere, nobody behind it does, so that planning
 //! looks at heads only and its cost follows the number of different demands, not of jobs.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    ops::Bound::{Excluded, Unbounded},
+    sync::Arc,
+};
 
 use crate::{ids::JobId, record::JobRecord, spec::Demand};
 
@@ -56,7 +60,14 @@ impl Queue {
 
     /// The head of each line, most urgent first.
     pub(crate) fn heads(&self) -> impl Iterator<Item = Head<'_>> {
-        self.heads.iter().map(|(rank, demand)| Head { rank: *rank, demand, line: &self.lines[demand] })
+        self.heads_after(None)
+    }
+
+    /// The same, of those that come after a rank.
+    pub(crate) fn heads_after(&self, rank: Option<Rank>) -> impl Iterator<Item = Head<'_>> {
+        let after = rank.map_or(Unbounded, Excluded);
+        let heads = self.heads.range((after, Unbounded));
+        heads.map(|(rank, demand)| Head { rank: *rank, demand, line: &self.lines[demand] })
     }
 
     pub(crate) const fn depth(&self) -> usize {

@@ -4,7 +4,7 @@ use quorla_ledger::{
     command::Command,
     event::Event,
     ids::{JobId, NodeId},
-    limits::OVERTAKINGS_MAX,
+    limits::{HEADS_PLANNED_MAX, OVERTAKINGS_MAX},
     outcome::Exit,
     record::JobState,
     reply::{Refusal, Rejection, Reply},
@@ -258,4 +258,19 @@ fn who_could_run_nowhere_is_not_overtaken() {
     let impossible = world.queued(wide(3));
     world.running(plain());
     assert_eq!(world.job(impossible).overtaken, 0);
+}
+
+#[test]
+fn one_look_of_the_planner_tries_a_bounded_number_of_lines_and_the_next_one_goes_on() {
+    let mut world = World::new();
+    for n in 0..=HEADS_PLANNED_MAX {
+        world.queued(bound_to(&format!("l{n}"), LabelTest::Exists));
+    }
+    let last = world.queued(plain());
+    world.register(1, slots(2));
+    let first = world.ledger.plan_some(9, None);
+    assert!(first.assignments.is_empty() && first.next.is_some(), "{first:?}");
+    let second = world.ledger.plan_some(9, first.next);
+    assert_eq!(second.assignments.iter().map(|assign| assign.job).collect::<Vec<_>>(), [last]);
+    assert_eq!(second.next, None);
 }

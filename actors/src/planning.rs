@@ -26,6 +26,10 @@ const FRUITLESS_PAUSE: Millis = Millis(50);
 /// Between two looks at the oldest history, when the last one found nothing to remove.
 const RETENTION_PAUSE: Millis = Millis(5_000);
 
+/// Expiries of jobs that are on their way together: one at a time would be slower than jobs can end.
+const JOB_EXPIRIES_MAX: usize = 16;
+const EXPIRIES: [Task; 3] = [Task::ExpireJobs, Task::ExpireRequests, Task::ExpireEvents];
+
 /// Kinds of proposals; at most one batch of each is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Task {
@@ -61,7 +65,8 @@ pub struct Planner {
     plan_again_at: Millis,
     /// Where the last look at the lines ended without finding anything.
     plan_from: Option<PlanCursor>,
-    retain_again_at: Millis,
+    /// Kinds of history that held nothing to remove, until they are looked at again.
+    retain_again_at: BTreeMap<Task, Millis>,
     asserted_upto: u64,
 }
 
@@ -73,7 +78,7 @@ impl Planner {
             outstanding: BTreeMap::new(),
             plan_again_at: Millis(0),
             plan_from: None,
-            retain_again_at: Millis(0),
+            retain_again_at: BTreeMap::new(),
             asserted_upto: 0,
         }
     }
@@ -95,29 +100,24 @@ impl Planner {
         self.plan_from.is_some()
     }
 
-    /// Whether [`Self::retain`] would look at the history now.
+    /// Whether [`Self::retain`] would look at some history now.
     pub fn retention_is_due(&self, now: Millis) -> bool {
-        let expiries = [Task::ExpireJobs, Task::ExpireRequests, Task::ExpireEvents];
-        self.retain_again_at <= now && expiries.iter().all(|task| self.is_idle(*task))
+        EXPIRIES.iter().any(|task| self.expiry_is_due(*task, now))
     }
 
-    /// What retention removes, oldest first. `history` is a view at least as new as `meta`.
+    /// What retention removes, oldest first. `history` is a view at least as new as `meta`. Each kind goes on by itself:
+    /// much of one does not keep another waiting.
     pub fn retain(&mut self, meta: &MetaRecord, history: &dyn History, now: Millis) -> Vec<Proposal> {
-        if !self.retention_is_due(now) {
-            return Vec::new();
-        }
-        let jobs = self.retention.jobs(meta, history, now, EXPIRED_JOBS_MAX);
-        let requests = self.retention.requests(meta, history, now, EXPIRED_RECORDS_MAX);
-        let pages = self.retention.event_pages(meta, history, now, EXPIRED_RECORDS_MAX);
-        let expiries = [
-            (Task::ExpireJobs, !jobs.is_empty(), Command::ExpireJobs { jobs }),
-            (Task::ExpireRequests, !requests.is_empty(), Command::ExpireRequests { requests }),
-            (Task::ExpireEvents, !pages.is_empty(), Command::ExpireEvents { pages }),
-        ];
-        let wanted = expiries.into_iter().filter(|(_, wanted, _)| *wanted);
-        let proposals: Vec<_> = wanted.map(|(task, _, command)| Proposal { task, command }).collect();
-        if proposals.is_empty() {
-            self.retain_again_at = now.after(RETENTION_PAUSE);
+        let mut proposals = Vec::new();
+        for task in EXPIRIES {
+            if !self.expiry_is_due(task, now) {
+                continue;
+            }
+            let commands = self.expiries(task, meta, history, now);
+            if commands.is_empty() {
+                self.retain_again_at.insert(task, now.after(RETENTION_PAUSE));
+            }
+            proposals.extend(commands.into_iter().map(|command| Proposal { task, command }));
         }
         self.sent(proposals)
     }
@@ -155,6 +155,32 @@ impl Planner {
         }
         self.asserted_upto = index;
         Some(Proposal { task: Task::AssertHash, command: Command::AssertHash { index, hash } })
+    }
+
+    /// The commands that remove what is oldest of one kind. Jobs take the most commands, so several go at once, each with
+    /// jobs of its own.
+    fn expiries(&self, task: Task, meta: &MetaRecord, history: &dyn History, now: Millis) -> Vec<Command> {
+        let Self { retention, .. } = self;
+        match task {
+            Task::ExpireJobs => {
+                let jobs = retention.jobs(meta, history, now, JOB_EXPIRIES_MAX * EXPIRED_JOBS_MAX);
+                let each = jobs.chunks(EXPIRED_JOBS_MAX);
+                each.map(|jobs| Command::ExpireJobs { jobs: jobs.to_vec() }).collect()
+            }
+            Task::ExpireRequests => {
+                let requests = retention.requests(meta, history, now, EXPIRED_RECORDS_MAX);
+                if requests.is_empty() { Vec::new() } else { vec![Command::ExpireRequests { requests }] }
+            }
+            Task::ExpireEvents => {
+                let pages = retention.event_pages(meta, history, now, EXPIRED_RECORDS_MAX);
+                if pages.is_empty() { Vec::new() } else { vec![Command::ExpireEvents { pages }] }
+            }
+            Task::Assign | Task::FireTimers | Task::AssertHash => Vec::new(),
+        }
+    }
+
+    fn expiry_is_due(&self, task: Task, now: Millis) -> bool {
+        self.is_idle(task) && self.retain_again_at.get(&task).is_none_or(|again_at| *again_at <= now)
     }
 
     fn is_idle(&self, task: Task) -> bool {

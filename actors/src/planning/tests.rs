@@ -218,6 +218,27 @@ fn jobs_beyond_their_number_or_bytes_are_expired_oldest_first() {
 }
 
 #[test]
+fn expiries_of_jobs_go_in_several_commands_and_keep_nothing_else_waiting() {
+    let retention = Retention { jobs_max: 0, events_bytes_max: Bytes(0), ..Retention::default() };
+    let mut world = World::new(retention);
+    world.register();
+    let count = 2 * quorla_ledger::limits::EXPIRED_JOBS_MAX + 1;
+    for number in 1..=count {
+        let job = world.submit(number as u128, None);
+        world.end(job);
+    }
+    let expiry = world.retain();
+    let (jobs, others): (Vec<_>, Vec<_>) = expiry.into_iter().partition(|proposal| proposal.task == Task::ExpireJobs);
+    assert_eq!((jobs.len(), tasks(&others)), (3, vec![Task::ExpireEvents]));
+    world.carry_out(others);
+    world.submit(9_999_999, None);
+    assert_eq!(tasks(&world.retain()), [Task::ExpireEvents], "the jobs are still on their way");
+    let replies = world.carry_out(jobs);
+    assert!(replies.iter().all(|reply| matches!(reply, Reply::Expired { .. })), "{replies:?}");
+    assert_eq!(world.ledger.meta().ended_jobs, 0);
+}
+
+#[test]
 fn requests_are_forgotten_after_their_window() {
     let mut world = World::new(Retention::default());
     world.submit(1, None);

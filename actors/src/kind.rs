@@ -41,6 +41,6 @@ pub trait Killer: Send + Sync {
     /// Ends it; a later call can only be harder.
     fn kill(&self, how: KillHow);
 
-    /// Whether something of it is known to be alive.
+    /// Whether something of it may be alive, or may yet come to be.
     fn is_alive(&self) -> bool;
 }

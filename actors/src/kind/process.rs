@@ -90,7 +90,7 @@ impl Killer for ProcessKiller {
     }
 
     fn is_alive(&self) -> bool {
-        self.killer.pid().is_some()
+        self.killer.is_out()
     }
 }
 

@@ -108,6 +108,12 @@ impl Killer {
         Ok(())
     }
 
+    /// Whether something of it may be alive or is yet to be started: until the warden said that it has ended, or is gone.
+    #[must_use]
+    pub fn is_out(&self) -> bool {
+        self.shared.has(self.fence)
+    }
+
     /// Its main process, group and session, once the warden has made it and until it has ended.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {

@@ -108,6 +108,10 @@ impl Shared {
         self.state().attempts.len()
     }
 
+    pub(super) fn has(&self, fence: u64) -> bool {
+        self.state().attempts.contains_key(&fence)
+    }
+
     pub(super) fn pid(&self, fence: u64) -> Option<u32> {
         self.state().attempts.get(&fence).and_then(|out| out.pid)
     }

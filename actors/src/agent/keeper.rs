@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::AgentMessage;
 use crate::{
-    link::{LinkError, OUTBOX_MAX, local_pair, receive_all, send_all},
+    link::{OUTBOX_MAX, local_pair, receive_all, send_all},
     messages::ToAgent,
     replica::{Leader, Leadership, Replica},
     scheduler::SchedulerMessage,
@@ -45,14 +45,25 @@ pub(super) async fn keep(agent: ActorRef<AgentMessage>, replica: Arc<dyn Replica
                 return;
             }
             let (sender, inbox) = mpsc::channel(INBOX_MAX);
+            // Whichever end of the link is met first, it did some good if the leader ever answered on it.
+            let mut useful = false;
             let ended = tokio::select! {
-                sent = send_all(duplex.sink, outgoing) => sent.map(|()| false),
-                received = receive_all(duplex.source, sender) => received.map(|()| false),
-                said = pass_on(&agent, &heard, inbox) => Ok(said),
-                changed = leadership.wait_for(|later| *later != now) => if changed.is_ok() { Ok(true) } else { return },
+                sent = send_all(duplex.sink, outgoing) => sent,
+                received = receive_all(duplex.source, sender) => received,
+                () = pass_on(&agent, &heard, inbox, &mut useful) => Ok(()),
+                changed = leadership.wait_for(|later| *later != now) => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    useful = true;
+                    Ok(())
+                }
             };
+            if let Err(error) = ended {
+                tracing::debug!(%error, "the link to the leader broke");
+            }
             let _ = agent.cast(AgentMessage::LinkLost { link });
-            pause = next_pause(ended, pause);
+            pause = next_pause(useful, pause);
         } else {
             pause = (2 * pause).min(PAUSE_MAX);
         }
@@ -79,30 +90,40 @@ async fn open(replica: &dyn Replica, seats: &Seats, own: NodeKey, leadership: Le
     }
 }
 
-/// Gives the Agent what the leader says; ends with a word that it does not lead (then no), or with the Agent.
-async fn pass_on(agent: &ActorRef<AgentMessage>, heard: &Arc<Semaphore>, mut inbox: mpsc::Receiver<ToAgent>) -> bool {
-    let mut useful = false;
+/// Gives the Agent what the leader says, and notes that there was something; ends with a word that it does not lead, which
+/// spoils it, or with the Agent.
+async fn pass_on(
+    agent: &ActorRef<AgentMessage>,
+    heard: &Arc<Semaphore>,
+    mut inbox: mpsc::Receiver<ToAgent>,
+    useful: &mut bool,
+) {
     while let Some(message) = inbox.recv().await {
         if message == ToAgent::NotLeader {
-            return false;
+            *useful = false;
+            return;
         }
-        useful = true;
+        *useful = true;
         let Ok(permit) = Arc::clone(heard).acquire_owned().await else { break };
         if agent.cast(AgentMessage::Heard { message, permit }).is_err() {
             break;
         }
     }
-    useful
 }
 
 /// A link that did some good is opened again soon, any other one later and later.
-fn next_pause(ended: Result<bool, LinkError>, pause: Duration) -> Duration {
-    match ended {
-        Ok(true) => PAUSE_MIN,
-        Ok(false) => (2 * pause).min(PAUSE_MAX),
-        Err(error) => {
-            tracing::debug!(%error, "the link to the leader broke");
-            (2 * pause).min(PAUSE_MAX)
-        }
+fn next_pause(useful: bool, pause: Duration) -> Duration {
+    if useful { PAUSE_MIN } else { (2 * pause).min(PAUSE_MAX) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_grows_to_its_bound_and_gets_short_again_by_a_link_that_did_some_good() {
+        let grown = (0..9).fold(PAUSE_MIN, |pause, _| next_pause(false, pause));
+        assert_eq!(grown, PAUSE_MAX);
+        assert_eq!(next_pause(true, grown), PAUSE_MIN);
     }
 }

@@ -23,11 +23,17 @@ pub enum CodecError {
 const DECODED_BYTES_MAX: usize = 64 << 20;
 
 /// Encodes a value. It fails only for types that bincode can't hold.
+///
+/// # Errors
+/// When the value has a length that the encoding can't express.
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
     Ok(bincode::serde::encode_to_vec(value, bincode::config::standard())?)
 }
 
 /// Decodes a value that fills all of `bytes`.
+///
+/// # Errors
+/// When they are something else, or go on after it.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     let config = bincode::config::standard().with_limit::<DECODED_BYTES_MAX>();
     let (value, used) = bincode::serde::decode_from_slice(bytes, config)?;

@@ -73,6 +73,9 @@ struct Inner {
 
 impl Consensus {
     /// Opens log and state of a group and joins it. The group is idle until it is founded or hears from a leader.
+    ///
+    /// # Errors
+    /// When log or state can't be opened, or prove a loss (R1, R2).
     pub async fn start(
         settings: Settings,
         transport: Arc<dyn Transport>,
@@ -157,6 +160,9 @@ impl Consensus {
     /// Creates the group with this storage as its only voter, and proposes the founding command.
     ///
     /// Repeating it on a founded group only proposes the command again, which the ledger refuses.
+    ///
+    /// # Errors
+    /// As `propose`; `NotLeader` also on a storage that is not the founding one.
     pub async fn found(&self, command: Vec<u8>) -> Result<Reply, ProposeError> {
         let raft_id = self.storage().identity().raft_id;
         if raft_id != FOUNDING_RAFT_ID {
@@ -171,16 +177,25 @@ impl Consensus {
     }
 
     /// Proposes one encoded command and returns its reply once it is applied here or on the leader.
+    ///
+    /// # Errors
+    /// See [`ProposeError`]: refused for certain, or unknown (R9).
     pub async fn propose(&self, lane: Lane, command: Vec<u8>) -> Result<Reply, ProposeError> {
         self.inner.proposer.propose(lane, command).await
     }
 
     /// Proposes up to 256 commands that enter one entry together, each with its own reply.
+    ///
+    /// # Errors
+    /// As `propose`; `TooLarge` also for more commands than an entry may have.
     pub async fn propose_many(&self, lane: Lane, commands: Vec<Vec<u8>>) -> Result<Vec<Reply>, ProposeError> {
         self.inner.proposer.propose_many(lane, commands).await
     }
 
     /// A view of the tables that is as fresh as asked for.
+    ///
+    /// # Errors
+    /// When no quorum answered, or the state did not catch up, in time.
     pub async fn read(&self, level: ReadLevel) -> Result<View, ReadError> {
         if !*self.inner.recovered.borrow() && level != ReadLevel::Stale {
             self.wait_recovered().await?;
@@ -220,6 +235,9 @@ impl Consensus {
     }
 
     /// Completes with a round of the quorum that started after the call: this node still led then (R16).
+    ///
+    /// # Errors
+    /// When this node does not lead, or no majority answered in time.
     pub async fn quorum_round(&self) -> Result<(), NotLeader> {
         self.inner.rounds.next(Asked::Here).await.map(|_| ())
     }
@@ -245,11 +263,17 @@ impl Consensus {
     }
 
     /// Hands leadership to a voter; it has happened when the status says so.
+    ///
+    /// # Errors
+    /// When raft has ended.
     pub async fn transfer_leader(&self, to: u64) -> Result<(), NotLeader> {
         self.raft().trigger().transfer_leader(to).await.map_err(|_| NotLeader { leader: self.router().leader() })
     }
 
     /// Builds a snapshot now; openraft purges the log below it. A failure costs nothing but the snapshot (R22).
+    ///
+    /// # Errors
+    /// What could not be written or read; the log is kept.
     pub async fn snapshot(&self) -> Result<(), crate::StateError> {
         let state = self.state().clone();
         let built = tokio::task::spawn_blocking(move || state.build_snapshot()).await;
@@ -265,6 +289,9 @@ impl Consensus {
     }
 
     /// Serves a stream that a member opened, until it ends. The node has checked the key.
+    ///
+    /// # Errors
+    /// When the stream broke or its peer said what makes no sense.
     pub async fn accept(&self, from: NodeKey, channel: Channel, duplex: Duplex) -> Result<(), TransportError> {
         let mut closing = self.inner.closing.subscribe();
         let server = self.server();

@@ -50,6 +50,9 @@ impl std::fmt::Debug for DataDirectory {
 
 impl DataDirectory {
     /// Opens or creates the directory, checks its format, and locks it against another process.
+    ///
+    /// # Errors
+    /// When it can't be made or read, another process has it, or a newer version wrote it.
     pub fn open(path: &Path) -> Result<Self, StartError> {
         fs::create_dir_all(path).map_err(StartError::io("create", path))?;
         let lock = lock(path)?;
@@ -83,6 +86,9 @@ impl DataDirectory {
     }
 
     /// Records the identity, once: as the founder, or as the ledger admitted it.
+    ///
+    /// # Errors
+    /// When it has another identity, or can't be written.
     pub fn adopt(&self, identity: Identity) -> Result<(), StartError> {
         if let Some(known) = self.identity().filter(|known| *known != identity) {
             return Err(StartError::OtherIdentity { path: self.path.clone(), found: known });
@@ -91,6 +97,9 @@ impl DataDirectory {
     }
 
     /// Refuses a directory of another cluster.
+    ///
+    /// # Errors
+    /// When it belongs to another one.
     pub fn check_cluster(&self, expected: ClusterId) -> Result<(), StartError> {
         match self.identity() {
             Some(identity) if identity.cluster != expected => {
@@ -165,6 +174,9 @@ fn write_format(path: &Path) -> Result<(), StartError> {
 }
 
 /// Moves a refused directory out of the way and keeps it: `<dir>.refused-<time>`. It must not be open.
+///
+/// # Errors
+/// When it can't be renamed.
 pub fn set_aside(path: &Path, now_ms: u64) -> Result<PathBuf, StartError> {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".refused-{now_ms}"));

@@ -50,6 +50,9 @@ struct Shared {
 
 impl LogStore {
     /// The log of `group`; one per group and database.
+    ///
+    /// # Errors
+    /// When the log can't be read.
     pub fn new(database: Arc<LogDatabase>, group: GroupId, cache_bytes_max: usize) -> io::Result<Self> {
         let vote = database.meta::<Vote>(group, Meta::Vote)?;
         let shared = Arc::new(Mutex::new(Shared { cache: Cache::new(cache_bytes_max), vote }));

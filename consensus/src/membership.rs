@@ -59,6 +59,9 @@ type ChangeResult =
 
 impl Consensus {
     /// Makes a storage known and adds it as a learner. Any member can be asked; repeating it is harmless.
+    ///
+    /// # Errors
+    /// When the ledger refused it, or it was not done in time: then it may be asked for again.
     pub async fn admit(
         &self,
         node_key: NodeKey,
@@ -136,6 +139,9 @@ impl Consensus {
     }
 
     /// Adds a member that receives the log and does not vote. Harmless when it is a member already.
+    ///
+    /// # Errors
+    /// When this node does not lead, or raft did not make the change.
     pub async fn add_learner(&self, peer: Peer) -> Result<(), MembershipError> {
         if self.is_member(peer.raft_id) {
             return Ok(());
@@ -145,12 +151,18 @@ impl Consensus {
     }
 
     /// Makes learners voters, in one change. All of them must be caught up.
+    ///
+    /// # Errors
+    /// When one of them is not caught up, this node does not lead, or raft did not make the change.
     pub async fn promote(&self, raft_ids: BTreeSet<u64>) -> Result<(), MembershipError> {
         self.require_caught_up(&raft_ids)?;
         self.change(ChangeMembers::AddVoterIds(raft_ids)).await
     }
 
     /// Puts a caught-up learner in the place of a voter, which is removed, in one joint change (R1).
+    ///
+    /// # Errors
+    /// As `promote`.
     pub async fn replace(&self, old: u64, new: u64) -> Result<(), MembershipError> {
         self.require_caught_up(&BTreeSet::from([new]))?;
         let add = ChangeMembers::AddVoterIds(BTreeSet::from([new]));
@@ -159,6 +171,9 @@ impl Consensus {
     }
 
     /// Removes a member, voter or learner.
+    ///
+    /// # Errors
+    /// When this node does not lead, or raft did not make the change.
     pub async fn remove(&self, raft_id: u64) -> Result<(), MembershipError> {
         let ids = BTreeSet::from([raft_id]);
         let is_voter = self.status().borrow().voters.iter().any(|peer| peer.raft_id == raft_id);
@@ -205,6 +220,9 @@ impl Consensus {
 }
 
 /// Asks a member to admit this storage, which has no Raft id yet. The member passes it on to the leader.
+///
+/// # Errors
+/// When the member was not reached or failed, which may pass, or the ledger refused it.
 pub async fn request_admission(
     transport: &dyn Transport,
     member: &Peer,

@@ -35,6 +35,9 @@ impl std::fmt::Debug for Storage {
 
 impl Storage {
     /// Opens log and mark of a directory that has an identity. Blocks.
+    ///
+    /// # Errors
+    /// When it has no identity, is in use, can't be read, or proves a loss (R2).
     pub fn open(directory: DataDirectory) -> Result<Arc<Self>, StartError> {
         let path = directory.path().to_path_buf();
         let identity = directory.identity().ok_or_else(|| StartError::NoIdentity { path: path.clone() })?;

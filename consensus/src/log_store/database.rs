@@ -106,6 +106,9 @@ impl Progress {
 
 impl LogDatabase {
     /// Opens or creates the log below `path` and compares it with its mark.
+    ///
+    /// # Errors
+    /// When it can't be read, is damaged, or reaches less far than its mark (R2).
     pub fn open(path: &Path, buffers: &WriteBufferManager, fatal: FatalSignal) -> Result<Arc<Self>, LogDatabaseError> {
         let mark_error = |source| LogDatabaseError::Mark { path: path.to_path_buf(), source };
         let unreadable = |source| LogDatabaseError::Unreadable { path: path.to_path_buf(), source };

@@ -44,16 +44,25 @@ impl View {
     }
 
     /// One record by its ledger key.
+    ///
+    /// # Errors
+    /// When the database can't be read.
     pub fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
         self.snapshot.snapshot().get(keys::state(self.group, key)).map_err(|error| self.unreadable(&error))
     }
 
     /// Visits the records whose key begins with `prefix`, in key order, until told to stop.
+    ///
+    /// # Errors
+    /// When the database can't be read.
     pub fn scan(&self, prefix: &[u8], visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>) -> Result<(), ViewError> {
         self.walk(prefix, prefix, Direction::Forward, visit)
     }
 
     /// As `scan`, beginning at `from`, which itself begins with `prefix`.
+    ///
+    /// # Errors
+    /// When the database can't be read.
     pub fn scan_from(
         &self,
         prefix: &[u8],
@@ -64,6 +73,9 @@ impl View {
     }
 
     /// As `scan`, from the largest key down; with `below`, only keys smaller than it.
+    ///
+    /// # Errors
+    /// When the database can't be read.
     pub fn scan_back(
         &self,
         prefix: &[u8],

@@ -23,6 +23,9 @@ pub trait Subject: Send + Sync {
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs every case; the error names the first one that failed.
+///
+/// # Errors
+/// The first claim that does not hold.
 pub async fn run(subject: &dyn Subject) -> Result<(), SuiteError> {
     guard("group and channel arrive", group_and_channel_arrive(subject)).await?;
     guard("frames keep their order and size", frames_keep_order(subject)).await?;

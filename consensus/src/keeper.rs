@@ -1,24 +1,20 @@
-//! What a group does on its own: status, snapshots by bytes of log, hash assertions, and the replacement of storages
-//! whose node came back with an empty one.
+//! What a group does on its own: status, the voters' clocks, snapshots by bytes of log. Who votes and which hashes are
+//! compared is decided above.
 
 use std::time::Duration;
 
 use openraft::async_runtime::WatchReceiver;
-use quorla_ledger::codec::encode_command;
-use quorla_ledger::command::Command;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::consensus::Consensus;
 use crate::fatal::Fatal;
 use crate::log_store::LogStore;
-use crate::proposer::Lane;
 use crate::route::Router;
 use crate::settings::Tuning;
 use crate::status::Status;
 
 mod picture;
-mod replacement;
 
 /// How often it looks, besides every change of leadership or membership.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -32,9 +28,7 @@ pub(crate) struct Keeper {
     router: Router,
     snapshot_bytes: u64,
     snapshot: Option<JoinHandle<()>>,
-    asserted_index: u64,
     led_term: Option<u64>,
-    chore: Option<JoinHandle<()>>,
 }
 
 impl Keeper {
@@ -47,9 +41,7 @@ impl Keeper {
             router: consensus.router().clone(),
             snapshot_bytes: 0,
             snapshot: None,
-            asserted_index: 0,
             led_term: None,
-            chore: None,
         }
     }
 
@@ -70,7 +62,7 @@ impl Keeper {
             self.look();
         }
         self.look();
-        for task in [self.snapshot.take(), self.chore.take()].into_iter().flatten() {
+        if let Some(task) = self.snapshot.take() {
             task.abort();
         }
     }
@@ -85,10 +77,6 @@ impl Keeper {
         let status = picture::take(&self.consensus, &metrics);
         self.keep_time(&status);
         self.keep_snapshots();
-        if status.is_leader() {
-            self.assert_hash(&status);
-            self.replace_returned(&status);
-        }
         self.status.send_if_modified(|current| {
             let differs = *current != status;
             *current = status;
@@ -124,52 +112,5 @@ impl Keeper {
                 tracing::warn!(%error, "a snapshot failed, the log is kept");
             }
         }));
-    }
-
-    /// Every replica compares its chain with the leader's (R14).
-    fn assert_hash(&mut self, status: &Status) {
-        let (index, hash) = self.consensus.inspect(|ledger| ledger.meta().kept_link);
-        if self.asserted_index == 0 {
-            self.asserted_index = index;
-        }
-        if index == 0 || status.applied_index < self.asserted_index + self.tuning.assert_hash_entries {
-            return;
-        }
-        self.asserted_index = status.applied_index;
-        self.spawn_chore(move |consensus| async move {
-            let command = encode_command(&Command::AssertHash { index, hash });
-            // One assertion more or less does not matter; the next one follows.
-            if let Err(error) = consensus.propose(Lane::Owner, command).await {
-                tracing::debug!(%error, index, "the hash is not asserted");
-            }
-        });
-    }
-
-    /// A node that lost its storage comes back under a new Raft id, which takes the place of the old one (R1).
-    fn replace_returned(&mut self, status: &Status) {
-        if status.is_joint {
-            return;
-        }
-        let Some(step) = replacement::next(status, |raft_id| self.consensus.is_caught_up(raft_id)) else { return };
-        self.spawn_chore(move |consensus| async move {
-            let done = match step {
-                replacement::Step::Replace { old, new } => consensus.replace(old, new).await,
-                replacement::Step::Forget { raft_id } => consensus.remove(raft_id).await,
-            };
-            match done {
-                Ok(()) => tracing::info!(?step, "a returned storage took its place"),
-                Err(error) => tracing::warn!(?step, %error, "a returned storage waits for its place"),
-            }
-        });
-    }
-
-    /// One chore at a time.
-    fn spawn_chore<F>(&mut self, chore: impl FnOnce(Consensus) -> F)
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        if self.chore.as_ref().is_none_or(JoinHandle::is_finished) {
-            self.chore = Some(tokio::spawn(chore(self.consensus.clone())));
-        }
     }
 }

@@ -42,8 +42,6 @@ pub struct Tuning {
     pub propose_timeout_ms: u64,
     /// Entries of this node's proposer that may be on their way; beyond 16 throughput falls.
     pub entries_in_flight_max: usize,
-    /// The leader asserts its hash each time this many entries were applied.
-    pub assert_hash_entries: u64,
 }
 
 impl Default for Tuning {
@@ -57,7 +55,6 @@ impl Default for Tuning {
             log_cache_bytes_max: 32 << 20,
             propose_timeout_ms: 10_000,
             entries_in_flight_max: 6,
-            assert_hash_entries: 4_096,
         }
     }
 }

@@ -234,6 +234,19 @@ impl Cluster {
         }
     }
 
+    /// Has a storage take the place of another once it has caught up.
+    pub async fn replace(&self, old: u64, new: u64) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let leader = self.leader().await;
+            match leader.consensus.replace(old, new).await {
+                Ok(()) => break,
+                Err(error) if Instant::now() > deadline => panic!("never replaced: {error}"),
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    }
+
     pub fn node(&self, position: usize) -> &Node {
         self.nodes[position].as_ref().unwrap()
     }

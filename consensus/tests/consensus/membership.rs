@@ -18,7 +18,7 @@ async fn wait_for_voters(cluster: &Cluster, wanted: &BTreeSet<u64>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_emptied_node_comes_back_as_a_new_storage_and_replaces_the_old_one() {
+async fn an_emptied_node_comes_back_as_a_new_storage_and_can_replace_the_old_one() {
     let mut cluster = Cluster::of(3, fast()).await;
     for number in 0..20 {
         cluster.do_at(0, commands::register(number)).await;
@@ -31,6 +31,7 @@ async fn an_emptied_node_comes_back_as_a_new_storage_and_replaces_the_old_one() 
     cluster.join(emptied, 1).await;
     let new = cluster.node(emptied).raft_id();
     assert_ne!(old, new, "a storage id is never used again");
+    cluster.replace(old, new).await;
     let wanted = cluster.all().map(Node::raft_id).collect();
     wait_for_voters(&cluster, &wanted).await;
     cluster.assert_agreement().await;

@@ -28,7 +28,7 @@ use crate::settings::{Settings, Tuning};
 use crate::state_store::{StateStore, View};
 use crate::status::Status;
 use crate::storage::{self, Storage};
-use crate::transport::{Channel, Duplex, Transport, TransportError};
+use crate::transport::{Channel, Duplex, Transport, TransportError, broken};
 use crate::types::Member;
 
 /// How fresh a read must be.
@@ -301,7 +301,7 @@ impl Consensus {
                 Channel::APPEND => server.serve_append(from.0, duplex).await,
                 Channel::SNAPSHOT => server.serve_snapshot(from.0, duplex).await,
                 Channel::FORWARD => forwarded::serve(self, from.0, duplex).await,
-                other => Err(TransportError::Broken { reason: format!("nobody answers {other}") }),
+                other => Err(broken(format_args!("nobody answers {other}"))),
             }
         };
         tokio::select! {

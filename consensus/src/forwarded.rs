@@ -14,11 +14,7 @@ use crate::proposer::forward::{self, Answer, AnswerResult, Answers, Request, Wis
 use crate::proposer::{Item, Lane, Waiter};
 use crate::rounds::{Asked, Rounds};
 use crate::route::Route;
-use crate::transport::{Duplex, FrameSink, FrameSource, TransportError};
-
-fn broken(reason: impl std::fmt::Display) -> TransportError {
-    TransportError::Broken { reason: reason.to_string() }
-}
+use crate::transport::{Duplex, FrameSink, FrameSource, TransportError, broken};
 
 /// Serves one stream until its peer finishes or it breaks.
 pub(crate) async fn serve(consensus: &Consensus, from: [u8; 32], duplex: Duplex) -> Result<(), TransportError> {

@@ -19,7 +19,7 @@ use crate::keys::GroupId;
 use crate::network::envelope::{self, Envelope, Kind};
 use crate::proposer::Lane;
 use crate::route::Route;
-use crate::transport::{Channel, Duplex, Peer, Transport, TransportError};
+use crate::transport::{Channel, Duplex, Peer, Transport, TransportError, broken};
 use crate::types::{Member, TypeConfig};
 
 /// A learner so close to the leader is caught up.
@@ -260,13 +260,12 @@ async fn exchange(
     envelope: Envelope,
     request: &AdmitRequest,
 ) -> Result<AdmitAnswer, TransportError> {
-    let broken = |reason: String| TransportError::Broken { reason };
     let Duplex { mut sink, mut source } = transport.open(member, group.0, Channel::FORWARD).await?;
-    let body = codec::encode(request).map_err(|error| broken(error.to_string()))?;
+    let body = codec::encode(request).map_err(broken)?;
     sink.send(envelope.seal(&body)).await?;
-    let frame = source.recv().await?.ok_or_else(|| broken("it ended without an answer".to_owned()))?;
-    let (_, body) = envelope::open(frame).map_err(|error| broken(error.to_string()))?;
+    let frame = source.recv().await?.ok_or_else(|| broken("it ended without an answer"))?;
+    let (_, body) = envelope::open(frame).map_err(broken)?;
     // Nothing follows; whether the peer still hears that does not matter.
     let _ = sink.finish().await;
-    codec::decode(&body).map_err(|error| broken(error.to_string()))
+    codec::decode(&body).map_err(broken)
 }

@@ -22,7 +22,7 @@ use crate::codec;
 use crate::keys::GroupId;
 use crate::ledger_time::LedgerTime;
 use crate::state_store::KeptSnapshot;
-use crate::transport::{Channel, Duplex, Peer, Transport, TransportError};
+use crate::transport::{Channel, Duplex, Peer, Transport, TransportError, broken};
 use crate::types::{Entry, LogId, Member, TypeConfig, Vote};
 
 mod append;
@@ -54,13 +54,12 @@ impl Links {
 
     /// Reads a frame that answers `kind`, and learns the peer's clock from its envelope.
     pub(crate) fn receive(&self, peer: u64, kind: Kind, frame: Bytes) -> Result<Bytes, TransportError> {
-        let broken = |reason: String| TransportError::Broken { reason };
-        let (envelope, body) = envelope::open(frame).map_err(|error| broken(error.to_string()))?;
+        let (envelope, body) = envelope::open(frame).map_err(broken)?;
         if envelope.from != peer || envelope.to != self.raft_id {
-            return Err(broken(format!("another storage answers: {}", envelope.from)));
+            return Err(broken(format_args!("another storage answers: {}", envelope.from)));
         }
         if envelope.kind != kind {
-            return Err(broken(format!("it answers {:?} instead of {kind:?}", envelope.kind)));
+            return Err(broken(format_args!("it answers {:?} instead of {kind:?}", envelope.kind)));
         }
         self.time.sample(envelope.from, envelope.wall_ms);
         Ok(body)
@@ -131,7 +130,7 @@ impl Link {
         };
         duplex.sink.send(links.envelope(self.peer.raft_id, kind).seal(body)).await?;
         let frame = duplex.source.recv().await?;
-        let frame = frame.ok_or_else(|| TransportError::Broken { reason: "it ended".to_owned() })?;
+        let frame = frame.ok_or_else(|| broken("it ended"))?;
         let answer = links.receive(self.peer.raft_id, kind.answer(), frame)?;
         *self.unary() = Some(duplex);
         Ok(answer)

@@ -102,6 +102,11 @@ pub enum TransportError {
     },
 }
 
+/// A stream that is of no more use, for whatever reason.
+pub(crate) fn broken(reason: impl fmt::Display) -> TransportError {
+    TransportError::Broken { reason: reason.to_string() }
+}
+
 /// Opens streams to peers.
 pub trait Transport: Send + Sync + 'static {
     /// Opens a stream for `group` and `channel`; the other side sees it once the first frame is sent, or earlier.

@@ -15,7 +15,7 @@ use super::envelope::Kind;
 use super::{AppendStream, Links, RpcError, codec_error, network_error};
 use crate::codec::{self, CodecError};
 use crate::log_store::{decode_record, encode_record};
-use crate::transport::{Channel, Duplex, FrameSink, FrameSource, Peer, TransportError};
+use crate::transport::{Channel, Duplex, FrameSink, FrameSource, Peer, TransportError, broken};
 use crate::types::{Entry, LogId, TypeConfig, Vote};
 
 const ENTRY_HEAD_BYTES: usize = 12;
@@ -58,10 +58,6 @@ pub(super) fn encode(request: &AppendEntriesRequest<TypeConfig>) -> Result<Vec<u
 fn put_length(bytes: &mut Vec<u8>, length: usize) {
     let length = u32::try_from(length).expect("a frame is far below 4 GiB");
     bytes.extend_from_slice(&length.to_le_bytes());
-}
-
-fn broken(reason: impl std::fmt::Display) -> TransportError {
-    TransportError::Broken { reason: reason.to_string() }
 }
 
 pub(super) fn decode(mut bytes: Bytes) -> Result<AppendEntriesRequest<TypeConfig>, TransportError> {

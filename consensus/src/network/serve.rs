@@ -14,14 +14,10 @@ use super::snapshot::{self, Answer, Head, Pieces};
 use super::{Links, append};
 use crate::codec;
 use crate::state_store::{KeptSnapshot, StateStore};
-use crate::transport::{Duplex, FrameSink, FrameSource, TransportError};
+use crate::transport::{Duplex, FrameSink, FrameSource, TransportError, broken};
 use crate::types::TypeConfig;
 
 pub(crate) type Raft = openraft::Raft<TypeConfig, StateStore>;
-
-fn broken(reason: impl std::fmt::Display) -> TransportError {
-    TransportError::Broken { reason: reason.to_string() }
-}
 
 /// What answering needs.
 #[derive(Clone)]

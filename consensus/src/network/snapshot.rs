@@ -17,8 +17,8 @@ use super::Links;
 use super::envelope::Kind;
 use crate::codec;
 use crate::failpoints;
-use crate::state_store::{FileEntry, KeptSnapshot, Manifest, Shelf, StateError};
-use crate::transport::{Channel, Duplex, FrameSink, FrameSource, Peer, TransportError};
+use crate::state_store::{FileEntry, KeptSnapshot, Manifest, Shared, StateError};
+use crate::transport::{Channel, Duplex, FrameSink, FrameSource, Peer, TransportError, broken};
 use crate::types::{TypeConfig, Vote};
 
 const CHUNK_BYTES: usize = 512 << 10;
@@ -31,7 +31,7 @@ async fn in_time<T>(
     patience: Duration,
     step: impl Future<Output = Result<T, TransportError>>,
 ) -> Result<T, TransportError> {
-    let silence = |_| TransportError::Broken { reason: "the peer is silent".to_owned() };
+    let silence = |_| broken("the peer is silent");
     tokio::time::timeout(patience, step).await.map_err(silence)?
 }
 
@@ -91,7 +91,7 @@ pub(super) async fn send(
     }
     sink.send(links.envelope(peer.raft_id, Kind::SnapshotEnd).seal(&[])).await?;
     let frame = in_time(INSTALL_PATIENCE, source.recv()).await?;
-    let frame = frame.ok_or_else(|| TransportError::Broken { reason: "it ended without an answer".to_owned() })?;
+    let frame = frame.ok_or_else(|| broken("it ended without an answer"))?;
     let body = links.receive(peer.raft_id, Kind::SnapshotAnswer, frame)?;
     match codec::decode(&body)? {
         Answer::Installed { vote } => Ok(SnapshotResponse::new(vote)),

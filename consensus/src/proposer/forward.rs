@@ -18,7 +18,7 @@ use crate::codec;
 use crate::error::ProposeError;
 use crate::network::Links;
 use crate::network::envelope::Kind;
-use crate::transport::{Channel, Duplex, FrameSink, FrameSource, Peer, TransportError};
+use crate::transport::{Channel, Duplex, FrameSink, FrameSource, Peer, TransportError, broken};
 use crate::types::LeaderId;
 
 /// What became of an entry.
@@ -90,10 +90,6 @@ pub(super) fn flatten(items: &[Item]) -> (Lane, Vec<Bytes>) {
     let has_owner = items.iter().any(|item| item.lane == Lane::Owner);
     let lane = if has_owner { Lane::Owner } else { Lane::Client };
     (lane, items.iter().flat_map(Item::commands).cloned().collect())
-}
-
-fn broken(reason: impl std::fmt::Display) -> TransportError {
-    TransportError::Broken { reason: reason.to_string() }
 }
 
 /// `request bytes u32 | request | ( command bytes u32 | command )*`

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
 
-use super::{Channel, Duplex, FrameSink, FrameSource, Peer, Transport, TransportError};
+use super::{Channel, Duplex, FrameSink, FrameSource, Peer, Transport, TransportError, broken};
 
 /// Frames that may wait in one direction of a stream.
 const FRAMES_QUEUED_MAX: usize = 64;
@@ -180,10 +180,6 @@ struct MemorySink {
     to: NodeKey,
     channel: Channel,
     sender: Option<mpsc::Sender<Frame>>,
-}
-
-fn broken(reason: &str) -> TransportError {
-    TransportError::Broken { reason: reason.to_owned() }
 }
 
 impl FrameSink for MemorySink {

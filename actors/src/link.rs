@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 /// Messages that wait to be sent: a start and a stop for every slot, and some.
 pub(crate) const OUTBOX_MAX: usize = 576;
-const _: () = assert!(2 * NODE_SLOTS_MAX < 576, "every order of a node fits its outbox");
+const _: () = assert!(2 * NODE_SLOTS_MAX < OUTBOX_MAX as u64, "every order of a node fits its outbox");
 /// Frames that wait in one direction of a link inside one process.
 const LOCAL_FRAMES_MAX: usize = 64;
 

@@ -18,7 +18,7 @@ impl Ring {
     }
 
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        self.total_bytes += bytes.len() as u64;
+        self.total_bytes += u64::try_from(bytes.len()).expect("a length fits 64 bits");
         let fitting = &bytes[bytes.len().saturating_sub(self.bytes_max)..];
         let excess = (self.kept.len() + fitting.len()).saturating_sub(self.bytes_max);
         self.kept.drain(..excess);

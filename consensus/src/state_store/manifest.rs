@@ -108,7 +108,7 @@ fn hash_file(directory: &Path, name: String) -> Result<FileEntry, StateError> {
             return Ok(FileEntry { name, bytes, hash: *hasher.finalize().as_bytes() });
         }
         hasher.update(&buffer[..read]);
-        bytes += read as u64;
+        bytes += u64::try_from(read).expect("a length fits 64 bits");
     }
 }
 

@@ -254,7 +254,7 @@ impl Consensus {
 
     /// Ledger time as this node would stamp it now; only the leader's is used (R7).
     pub fn ledger_time(&self) -> Millis {
-        self.inner.time.now().max(self.inspect(Ledger::clock))
+        self.inner.time.read().max(self.inspect(Ledger::clock))
     }
 
     /// What ends this node, once something does. The node says so and stops.

@@ -62,10 +62,12 @@ impl LedgerTime {
         self.clock.wall_ms()
     }
 
-    /// Whose clocks count. The anchor is taken anew: a leader begins with the median as it is.
+    /// Whose clocks count. All is taken anew: a leader begins with the median as it is, whatever this node thought before
+    /// it heard of the others. The ledger's own clock keeps its time from going back.
     pub(crate) fn begin(&self, voters: BTreeSet<u64>) {
         let mut state = self.state();
         state.anchor = None;
+        state.last_ms = 0;
         state.voters = voters;
     }
 
@@ -94,26 +96,26 @@ impl LedgerTime {
         state.samples.get(&raft_id).is_some_and(|sample| boot_ms.saturating_sub(sample.seen_boot_ms) <= within_ms)
     }
 
-    /// Ledger time now; never goes back within a process.
-    pub(crate) fn now(&self) -> Millis {
+    /// Ledger time now, for an entry: the anchor moves with it, and it never goes back under one leadership.
+    pub(crate) fn stamp(&self) -> Millis {
         let boot_ms = self.clock.boot_ms();
         let median_ms = self.median_offset_ms(boot_ms);
         let mut state = self.state();
-        let offset_ms = match state.anchor {
-            None => median_ms,
-            Some(anchor) => {
-                let passed = i64::try_from(boot_ms.saturating_sub(anchor.seen_boot_ms)).unwrap_or(i64::MAX);
-                let step_max = passed / SLEW_DIVISOR;
-                anchor.offset_ms + (median_ms - anchor.offset_ms).clamp(-step_max, step_max)
-            }
-        };
+        let offset_ms = state.offset_ms(boot_ms, median_ms);
         let moved = state.anchor.is_none_or(|anchor| anchor.offset_ms != offset_ms || anchor.offset_ms == median_ms);
         if moved {
             state.anchor = Some(Sample { offset_ms, seen_boot_ms: boot_ms });
         }
-        let now_ms = u64::try_from(i64::try_from(boot_ms).unwrap_or(i64::MAX).saturating_add(offset_ms)).unwrap_or(0);
-        state.last_ms = state.last_ms.max(now_ms);
+        state.last_ms = state.time_ms(boot_ms, offset_ms);
         Millis(state.last_ms)
+    }
+
+    /// Ledger time as an entry would be stamped now. Changes nothing, on whichever node it is asked for.
+    pub(crate) fn read(&self) -> Millis {
+        let boot_ms = self.clock.boot_ms();
+        let median_ms = self.median_offset_ms(boot_ms);
+        let state = self.state();
+        Millis(state.time_ms(boot_ms, state.offset_ms(boot_ms, median_ms)))
     }
 
     /// The lower median of the voters' offsets, our own among them when we vote.
@@ -137,7 +139,7 @@ impl LedgerTime {
 
     /// Every voter's distance from ledger time, for readiness and metrics.
     pub(crate) fn skews(&self) -> Vec<ClockSkew> {
-        let now = self.now();
+        let now = self.read();
         let boot_ms = self.clock.boot_ms();
         let reference = offset(now.0, boot_ms);
         let own = offset(self.clock.wall_ms(), boot_ms);
@@ -148,6 +150,21 @@ impl LedgerTime {
             .collect();
         skews.push(ClockSkew { raft_id: self.raft_id, ahead_ms: own - reference });
         skews
+    }
+}
+
+impl State {
+    /// Ledger time minus our boot clock: the anchor, as far towards the median as the time that passed allows.
+    fn offset_ms(&self, boot_ms: u64, median_ms: i64) -> i64 {
+        let Some(anchor) = self.anchor else { return median_ms };
+        let passed = i64::try_from(boot_ms.saturating_sub(anchor.seen_boot_ms)).unwrap_or(i64::MAX);
+        let step_max = passed / SLEW_DIVISOR;
+        anchor.offset_ms + (median_ms - anchor.offset_ms).clamp(-step_max, step_max)
+    }
+
+    fn time_ms(&self, boot_ms: u64, offset_ms: i64) -> u64 {
+        let time_ms = i64::try_from(boot_ms).unwrap_or(i64::MAX).saturating_add(offset_ms);
+        self.last_ms.max(u64::try_from(time_ms).unwrap_or(0))
     }
 }
 
@@ -192,7 +209,7 @@ mod tests {
         let (_, time) = three_voters();
         time.sample(2, 1_000_000_010);
         time.sample(3, 1_000_000_000 + HOUR_MS);
-        assert_eq!(time.now(), Millis(1_000_000_010));
+        assert_eq!(time.stamp(), Millis(1_000_000_010));
         let skews = time.skews();
         assert!(skews.iter().any(|skew| skew.raft_id == 3 && skew.ahead_ms > 3_500_000), "{skews:?}");
     }
@@ -201,18 +218,40 @@ mod tests {
     fn the_leaders_own_jump_is_followed_slowly_or_not_at_all() {
         let (script, time) = three_voters();
         time.sample(2, 1_000_000_000);
-        assert_eq!(time.now(), Millis(1_000_000_000));
+        assert_eq!(time.stamp(), Millis(1_000_000_000));
         script.wall.store(1_000_000_000 + HOUR_MS, Ordering::Relaxed);
         script.boot.store(1_000, Ordering::Relaxed);
-        assert!(time.now().0 <= 1_000_001_000 + 50);
+        assert!(time.stamp().0 <= 1_000_001_000 + 50);
+    }
+
+    #[test]
+    fn reading_the_time_binds_no_later_stamp() {
+        let (script, time) = three_voters();
+        script.wall.store(1_000_000_000 + HOUR_MS, Ordering::Relaxed);
+        assert_eq!(time.read(), Millis(1_000_000_000 + HOUR_MS), "nobody else was heard of");
+        time.skews();
+        time.sample(2, 1_000_000_000);
+        time.sample(3, 1_000_000_010);
+        assert_eq!(time.stamp(), Millis(1_000_000_010));
+    }
+
+    #[test]
+    fn a_leader_begins_with_the_median_whatever_it_stamped_before() {
+        let (script, time) = three_voters();
+        script.wall.store(1_000_000_000 + HOUR_MS, Ordering::Relaxed);
+        assert_eq!(time.stamp(), Millis(1_000_000_000 + HOUR_MS), "nobody else was heard of");
+        time.sample(2, 1_000_000_000);
+        time.sample(3, 1_000_000_010);
+        time.begin(BTreeSet::from([1, 2, 3]));
+        assert_eq!(time.stamp(), Millis(1_000_000_010));
     }
 
     #[test]
     fn time_goes_on_with_the_boot_clock() {
         let (script, time) = three_voters();
-        let begin = time.now();
+        let begin = time.stamp();
         script.boot.store(5_000, Ordering::Relaxed);
         script.wall.store(1_000_005_000, Ordering::Relaxed);
-        assert_eq!(time.now(), Millis(begin.0 + 5_000));
+        assert_eq!(time.stamp(), Millis(begin.0 + 5_000));
     }
 }

@@ -233,7 +233,7 @@ impl Pump {
         }
         let mut builder = BatchBuilder::default();
         items.iter().flat_map(Item::commands).for_each(|command| builder.push(command));
-        let payload = Payload(Bytes::from(builder.seal(self.time.now())));
+        let payload = Payload(Bytes::from(builder.seal(self.time.stamp())));
         self.proposer.launch();
         let proposer = Arc::clone(&self.proposer);
         let completion = Completion::new(move |result| proposer.land(items, outcome(result)));

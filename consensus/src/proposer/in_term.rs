@@ -27,7 +27,7 @@ impl Consensus {
         let leader = LeaderId { term, node_id: self.storage().identity().raft_id.0 };
         let mut builder = BatchBuilder::default();
         builder.push(command);
-        let payload = Payload(Bytes::from(builder.seal(self.time().now())));
+        let payload = Payload(Bytes::from(builder.seal(self.time().stamp())));
         let (sender, receiver) = oneshot::channel();
         let completion = Completion::new(move |result| {
             // A caller that has gone away needs no answer.

@@ -21,8 +21,8 @@ use crate::ledger_time::LedgerTime;
 use crate::log_store::LogStore;
 use crate::network::serve::{Raft, Server};
 use crate::network::{Factory, Links};
-use crate::proposer::{Lane, Proposer, Pump};
-use crate::rounds::{Asked, RoundRunner, Rounds};
+use crate::proposer::{Lane, Proposer};
+use crate::rounds::{Asked, Rounds};
 use crate::route::Router;
 use crate::settings::{Settings, Tuning};
 use crate::state_store::{StateStore, View};
@@ -30,6 +30,8 @@ use crate::status::Status;
 use crate::storage::{self, Storage};
 use crate::transport::{Channel, Duplex, Transport, TransportError, broken};
 use crate::types::Member;
+
+mod tasks;
 
 /// How fresh a read must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,42 +116,6 @@ impl Consensus {
         };
         consensus.spawn_tasks(Keeper::new(&consensus, opened.log, tuning, status_sender), recovered_sender);
         Ok(consensus)
-    }
-
-    fn spawn_tasks(&self, keeper: Keeper, recovered: watch::Sender<bool>) {
-        let inner = &self.inner;
-        let pump = Pump {
-            proposer: Arc::clone(&inner.proposer),
-            raft: self.raft().clone(),
-            links: Arc::clone(self.links()),
-            time: Arc::clone(&inner.time),
-            router: inner.router.clone(),
-            link: None,
-            retired: Vec::new(),
-        };
-        let runner = RoundRunner {
-            rounds: Arc::clone(&inner.rounds),
-            raft: self.raft().clone(),
-            links: Arc::clone(self.links()),
-            router: inner.router.clone(),
-            link: None,
-        };
-        let raft = self.raft().clone();
-        let mut closing = inner.closing.subscribe();
-        let mut tasks = self.tasks();
-        tasks.spawn(pump.run(inner.closing.subscribe()));
-        tasks.spawn(runner.run(inner.closing.subscribe()));
-        tasks.spawn(keeper.run(inner.closing.subscribe()));
-        tasks.spawn(async move {
-            tokio::select! {
-                _ = closing.wait_for(|closing| *closing) => {}
-                result = raft.wait_for_recovery(None) => {
-                    if result.is_ok() {
-                        recovered.send_replace(true);
-                    }
-                }
-            }
-        });
     }
 
     /// Whether the log held nothing when it was opened, or no more than a founding that was cut short.

@@ -47,6 +47,12 @@ pub enum Fatal {
         /// The version found.
         version: u8,
     },
+    /// A task of this group ended, which only a defect can cause.
+    #[error("the {name} of the group ended")]
+    Task {
+        /// Which.
+        name: &'static str,
+    },
     /// openraft stopped by itself.
     #[error("raft stopped: {reason}")]
     Raft {

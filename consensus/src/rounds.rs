@@ -18,6 +18,9 @@ use crate::types::LeaderId;
 /// A round that is not answered by then has failed; the link to the leader is opened anew.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Whoever waits longer for a round is told that there is none: the one under way and the next have ended by then.
+const WAIT_PATIENCE: Duration = Duration::from_secs(6);
+
 /// Who may answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asked {
@@ -30,23 +33,35 @@ pub(crate) enum Asked {
 type Answer = Result<u64, NotLeader>;
 type Waiting = (Asked, oneshot::Sender<Answer>);
 
-/// Those who wait for the next round.
-#[derive(Default)]
+/// Those who wait for the next round; nobody can, once the last one has ended.
 pub(crate) struct Rounds {
-    waiting: Mutex<Vec<Waiting>>,
+    waiting: Mutex<Option<Vec<Waiting>>>,
     wake: Notify,
+}
+
+impl Default for Rounds {
+    fn default() -> Self {
+        Self { waiting: Mutex::new(Some(Vec::new())), wake: Notify::new() }
+    }
 }
 
 impl Rounds {
     /// The read index of a round that starts after this call.
     pub(crate) async fn next(&self, asked: Asked) -> Answer {
+        let nobody = NotLeader { leader: None };
         let (sender, receiver) = oneshot::channel();
-        self.waiting().push((asked, sender));
+        match self.waiting().as_mut() {
+            Some(waiting) => waiting.push((asked, sender)),
+            None => return Err(nobody),
+        }
         self.wake.notify_one();
-        receiver.await.unwrap_or(Err(NotLeader { leader: None }))
+        match tokio::time::timeout(WAIT_PATIENCE, receiver).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) | Err(_) => Err(nobody),
+        }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
+    fn waiting(&self) -> MutexGuard<'_, Option<Vec<Waiting>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -60,6 +75,13 @@ pub(crate) struct RoundRunner {
     pub(crate) link: Option<ForwardLink>,
 }
 
+impl Drop for RoundRunner {
+    /// However it ends, nobody waits for it afterwards.
+    fn drop(&mut self) {
+        self.rounds.waiting().take();
+    }
+}
+
 impl RoundRunner {
     pub(crate) async fn run(mut self, mut closing: watch::Receiver<bool>) {
         loop {
@@ -69,11 +91,10 @@ impl RoundRunner {
                 () = self.step() => {}
             }
         }
-        self.rounds.waiting().clear();
     }
 
     async fn step(&mut self) {
-        let waiting = std::mem::take(&mut *self.rounds.waiting());
+        let waiting = self.rounds.waiting().as_mut().map(std::mem::take).unwrap_or_default();
         if waiting.is_empty() {
             return self.rounds.wake.notified().await;
         }

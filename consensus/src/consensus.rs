@@ -92,7 +92,7 @@ impl Consensus {
         let raft = start_raft(&tuning, group, &links, &opened).await?;
         let server = Server { raft: raft.clone(), links: Arc::clone(&links), state: opened.state.clone() };
         let router = Router::new(&raft, Arc::clone(&time), tuning.silence_ms_max());
-        let proposer = Proposer::new(tuning.entries_in_flight_max, tuning.propose_timeout_ms);
+        let proposer = Proposer::new(&tuning);
         let rounds = Arc::new(Rounds::default());
         let (status_sender, status) = watch::channel(Status { raft_id, ..Status::default() });
         let (recovered_sender, recovered) = watch::channel(false);

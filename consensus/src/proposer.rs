@@ -20,7 +20,8 @@ use crate::ledger_time::LedgerTime;
 use crate::network::Links;
 use crate::network::serve::Raft;
 use crate::route::{Route, Router};
-use crate::transport::Peer;
+use crate::settings::Tuning;
+use crate::transport::{Peer, TransportError, broken};
 use crate::types::{Completion, LeaderId, Payload, WriteResult};
 
 pub(crate) mod forward;
@@ -43,10 +44,8 @@ pub enum Lane {
 const ENTRY_BYTES_MAX: usize = 128 << 10;
 /// After a refusal by raft the next try waits so long: right after an election the lease is not there yet.
 const PAUSE: Duration = Duration::from_millis(5);
-/// How often queued commands are looked at for their deadline while nobody leads.
-const EXPIRY_INTERVAL: Duration = Duration::from_millis(50);
-/// How often streams are looked at while all entries in flight are without an answer.
-const LINK_CHECK_INTERVAL: Duration = Duration::from_millis(500);
+/// How often deadlines of queued commands and streams with unanswered entries are looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The proposer of a group, shared by its callers and its task.
 pub(crate) struct Proposer {
@@ -56,17 +55,24 @@ pub(crate) struct Proposer {
     in_flight_max: usize,
     paused: AtomicBool,
     timeout: Duration,
+    /// What is in flight to a member that has not led for so long is given up: a dead leader answers nothing, and would
+    /// keep the room that its successor's entries need.
+    astray_max: Duration,
+    /// Opening a stream to the leader, or sending on it, takes no longer than this.
+    silence_max: Duration,
 }
 
 impl Proposer {
-    pub(crate) fn new(in_flight_max: usize, timeout_ms: u64) -> Arc<Self> {
+    pub(crate) fn new(tuning: &Tuning) -> Arc<Self> {
         Arc::new(Self {
             queue: Queue::default(),
             wake: Notify::new(),
             in_flight: AtomicUsize::new(0),
-            in_flight_max,
+            in_flight_max: tuning.entries_in_flight_max,
             paused: AtomicBool::new(false),
-            timeout: Duration::from_millis(timeout_ms),
+            timeout: Duration::from_millis(tuning.propose_timeout_ms),
+            astray_max: Duration::from_millis(tuning.election_timeout_ms_max),
+            silence_max: Duration::from_millis(tuning.silence_ms_max()),
         })
     }
 
@@ -155,6 +161,18 @@ pub(crate) struct Pump {
     pub(crate) link: Option<ForwardLink>,
     /// Streams to former leaders that may still answer.
     pub(crate) retired: Vec<ForwardLink>,
+    /// The lane that was forwarded last, so that neither waits for ever.
+    pub(crate) forwarded_lane: Lane,
+    /// When deadlines and streams are looked at again.
+    pub(crate) next_look: Instant,
+}
+
+impl Drop for Pump {
+    /// However it ends, nobody waits for it afterwards.
+    fn drop(&mut self) {
+        let refusal = ProposeError::NotLeader { leader: self.router.leader() };
+        queue::fail(self.proposer.queue.close(), &refusal);
+    }
 }
 
 impl Pump {
@@ -167,20 +185,14 @@ impl Pump {
                 () = self.step() => {}
             }
         }
-        let refusal = ProposeError::NotLeader { leader: self.router.leader() };
-        queue::fail(self.proposer.queue.close(), &refusal);
     }
 
     async fn step(&mut self) {
-        if self.proposer.queue.is_empty() {
-            return self.proposer.wake.notified().await;
+        if self.next_look <= Instant::now() {
+            self.look();
         }
-        if !self.proposer.has_room() {
-            if tokio::time::timeout(LINK_CHECK_INTERVAL, self.proposer.wake.notified()).await.is_err() {
-                self.drop_dead_links();
-                self.expire();
-            }
-            return;
+        if self.proposer.queue.is_empty() || !self.proposer.has_room() {
+            return self.rest().await;
         }
         if self.proposer.paused.swap(false, Ordering::AcqRel) {
             tokio::time::sleep(PAUSE).await;
@@ -191,10 +203,27 @@ impl Pump {
             Route::Remote(peer, leader) => self.forward(peer, leader).await,
             Route::Nowhere => {
                 // Whether it changed or time passed, the next step looks again.
-                let _ = tokio::time::timeout(EXPIRY_INTERVAL, self.router.changed()).await;
-                self.expire();
+                let _ = tokio::time::timeout(LOOK_INTERVAL, self.router.changed()).await;
             }
         }
+    }
+
+    /// Waits until there is something to do: a command, room for one, or the next look.
+    async fn rest(&mut self) {
+        let wake = self.proposer.wake.notified();
+        let awaits_nothing = self.retired.is_empty() && self.link.as_ref().is_none_or(ForwardLink::is_done);
+        if self.proposer.queue.is_empty() && awaits_nothing {
+            return wake.await;
+        }
+        // Both ends of the wait lead to the next step.
+        let _ = tokio::time::timeout_at(self.next_look, wake).await;
+    }
+
+    /// What follows from time alone, however often commands come and go.
+    fn look(&mut self) {
+        self.next_look = Instant::now() + LOOK_INTERVAL;
+        self.drop_dead_links();
+        self.expire();
     }
 
     fn expire(&self) {
@@ -202,10 +231,6 @@ impl Pump {
         if !expired.is_empty() {
             queue::fail(expired, &ProposeError::NotLeader { leader: self.router.leader() });
         }
-    }
-
-    fn take(&self) -> Vec<Item> {
-        self.proposer.queue.take(BATCH_COMMANDS_MAX, ENTRY_BYTES_MAX)
     }
 
     /// Another leader: what is in flight to the former one may still be answered.
@@ -216,18 +241,18 @@ impl Pump {
 
     /// What waits on a stream that will not answer any more becomes unknown, and makes room for others.
     fn drop_dead_links(&mut self) {
-        let patience = self.proposer.timeout;
-        self.retired.retain(|link| !link.is_done() && !link.is_stuck(patience));
-        if self.link.as_ref().is_some_and(|link| link.is_stuck(patience)) {
-            self.link = None;
-        }
+        let leader = self.router.leader().map(|leader| leader.raft_id);
+        let (patience, astray_max) = (self.proposer.timeout, self.proposer.astray_max);
+        let is_dead = |link: &mut ForwardLink| link.is_stuck(patience) || link.is_astray(leader, astray_max);
+        self.retired.retain_mut(|link| !link.is_done() && !is_dead(link));
+        self.link.take_if(is_dead);
     }
 
     async fn append(&mut self, leader: LeaderId) {
         if self.link.is_some() {
             self.retire();
         }
-        let items = self.take();
+        let items = self.proposer.queue.take(BATCH_COMMANDS_MAX, ENTRY_BYTES_MAX);
         if items.is_empty() {
             return;
         }
@@ -245,30 +270,48 @@ impl Pump {
         if self.link.as_ref().is_some_and(|link| !link.is_to(&peer)) {
             self.retire();
         }
-        let link = match self.link.take() {
+        let silence_max = self.proposer.silence_max;
+        let mut link = match self.link.take() {
             Some(link) => link,
-            None => match ForwardLink::open(&self.links, &peer).await {
+            None => match self.open(&peer).await {
                 Ok(link) => link,
                 Err(error) => {
                     tracing::debug!(%error, leader = peer.raft_id, "the leader can't be reached");
-                    tokio::time::sleep(EXPIRY_INTERVAL).await;
-                    return self.expire();
+                    return tokio::time::sleep(LOOK_INTERVAL).await;
                 }
             },
         };
-        let items = self.take();
-        let link = self.link.insert(link);
+        let (lane, items) = self.proposer.queue.take_lane(self.forwarded_lane, BATCH_COMMANDS_MAX, ENTRY_BYTES_MAX);
+        self.forwarded_lane = lane;
         if items.is_empty() {
+            self.link = Some(link);
             return;
         }
         self.proposer.launch();
         let proposer = Arc::clone(&self.proposer);
-        let (lane, commands) = forward::flatten(&items);
-        let sent = link.propose(leader, lane, &commands, move |outcome| proposer.land(items, outcome)).await;
-        if sent.is_err() {
-            self.link = None;
+        let commands = forward::flatten(&items);
+        let proposing = link.propose(leader, lane, &commands, move |outcome| proposer.land(items, outcome));
+        // A stream that fails is dropped, and says so to whoever waits on it.
+        if in_time(silence_max, proposing).await.is_ok() {
+            self.link = Some(link);
         }
     }
+
+    /// A stream to the leader, unless another one leads before it is there.
+    async fn open(&mut self, peer: &Peer) -> Result<ForwardLink, TransportError> {
+        let opening = in_time(self.proposer.silence_max, ForwardLink::open(&self.links, peer));
+        tokio::select! {
+            opened = opening => opened,
+            () = self.router.left(peer.raft_id) => Err(broken("it leads no more")),
+        }
+    }
+}
+
+async fn in_time<T>(
+    patience: Duration,
+    step: impl Future<Output = Result<T, TransportError>>,
+) -> Result<T, TransportError> {
+    tokio::time::timeout(patience, step).await.unwrap_or_else(|_| Err(broken("the leader is silent")))
 }
 
 fn outcome(result: Option<WriteResult>) -> Outcome {

@@ -80,6 +80,11 @@ impl Router {
         2 * voters.iter().filter(|voter| heard(**voter)).count() > voters.len()
     }
 
+    /// Waits until the route leads elsewhere than to this member.
+    pub(crate) async fn left(&mut self, raft_id: u64) {
+        while self.leader().is_some_and(|leader| leader.raft_id == raft_id) && self.changed().await {}
+    }
+
     /// Waits until leadership or membership may have changed; `false` when raft is gone. Silence changes nothing here.
     pub(crate) async fn changed(&mut self) -> bool {
         self.metrics.changed().await.is_ok()

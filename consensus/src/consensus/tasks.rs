@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::Consensus;
 use crate::fatal::Fatal;
 use crate::keeper::Keeper;
-use crate::proposer::Pump;
+use crate::proposer::{Lane, Pump};
 use crate::rounds::RoundRunner;
 
 impl Consensus {
@@ -23,6 +24,8 @@ impl Consensus {
             router: inner.router.clone(),
             link: None,
             retired: Vec::new(),
+            forwarded_lane: Lane::Client,
+            next_look: Instant::now(),
         };
         let runner = RoundRunner {
             rounds: Arc::clone(&inner.rounds),

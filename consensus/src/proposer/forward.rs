@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use quorla_ledger::limits::{BATCH_COMMANDS_MAX, COMMAND_BYTES_MAX};
 use quorla_ledger::reply::Reply;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -86,10 +87,8 @@ impl From<AnswerResult> for Outcome {
     }
 }
 
-pub(super) fn flatten(items: &[Item]) -> (Lane, Vec<Bytes>) {
-    let has_owner = items.iter().any(|item| item.lane == Lane::Owner);
-    let lane = if has_owner { Lane::Owner } else { Lane::Client };
-    (lane, items.iter().flat_map(Item::commands).cloned().collect())
+pub(super) fn flatten(items: &[Item]) -> Vec<Bytes> {
+    items.iter().flat_map(Item::commands).cloned().collect()
 }
 
 /// `request bytes u32 | request | ( command bytes u32 | command )*`
@@ -105,12 +104,19 @@ fn encode(request: &Request, commands: &[Bytes]) -> Result<Vec<u8>, TransportErr
     Ok(bytes)
 }
 
+/// Reads a request; its commands fit one entry, whoever sent them.
 pub(crate) fn decode(mut bytes: Bytes) -> Result<(Request, Vec<Bytes>), TransportError> {
     let head = next_part(&mut bytes)?.ok_or_else(|| broken("an empty request"))?;
     let request = codec::decode(&head).map_err(broken)?;
     let mut commands = Vec::new();
+    let mut commands_bytes = 0;
     while let Some(command) = next_part(&mut bytes)? {
+        commands_bytes += command.len();
         commands.push(command);
+        // What is more than one entry may hold would end the leader, not only this stream.
+        if commands.len() > BATCH_COMMANDS_MAX || commands_bytes > COMMAND_BYTES_MAX {
+            return Err(broken("a request is larger than an entry may be"));
+        }
     }
     Ok((request, commands))
 }
@@ -185,6 +191,8 @@ pub(crate) struct ForwardLink {
     pending: Arc<Pending>,
     reader: JoinHandle<()>,
     next_number: u64,
+    /// Since when its peer was not seen to lead.
+    astray_since: Option<Instant>,
 }
 
 impl Drop for ForwardLink {
@@ -199,7 +207,15 @@ impl ForwardLink {
         let Duplex { sink, source } = links.open(peer, Channel::FORWARD).await?;
         let pending = Arc::new(Pending::default());
         let reader = tokio::spawn(read(Arc::clone(links), peer.raft_id, source, Arc::clone(&pending)));
-        Ok(Self { links: Arc::clone(links), peer: peer.clone(), sink, pending, reader, next_number: 1 })
+        Ok(Self {
+            links: Arc::clone(links),
+            peer: peer.clone(),
+            sink,
+            pending,
+            reader,
+            next_number: 1,
+            astray_since: None,
+        })
     }
 
     /// Whether this leads to `peer` and still works.
@@ -215,6 +231,15 @@ impl ForwardLink {
     /// Whether a request has waited so long that nobody waits for its answer any more.
     pub(crate) fn is_stuck(&self, patience: Duration) -> bool {
         self.pending.lock().waiting.values().next().is_some_and(|(sent, _)| sent.elapsed() > patience)
+    }
+
+    /// Whether its peer was not the leader at any look for longer than `max`.
+    pub(crate) fn is_astray(&mut self, leader: Option<u64>, max: Duration) -> bool {
+        if leader == Some(self.peer.raft_id) {
+            self.astray_since = None;
+            return false;
+        }
+        self.astray_since.get_or_insert_with(Instant::now).elapsed() > max
     }
 
     /// Sends commands; `on_outcome` is called in any case, also when this fails.
@@ -289,5 +314,16 @@ mod tests {
         let bytes = Bytes::from(encode(&request, &commands).unwrap());
         assert_eq!(decode(bytes.clone()).unwrap(), (request, commands.to_vec()));
         assert!(decode(bytes.slice(..bytes.len() - 1)).is_err());
+    }
+
+    #[test]
+    fn a_request_that_no_entry_can_hold_is_refused() {
+        let leader = LeaderId { term: 4, node_id: 2 };
+        let request = Request { number: 9, leader, wish: Wish::ProposeForOwner };
+        let fits = |commands: &[Bytes]| decode(Bytes::from(encode(&request, commands).unwrap())).is_ok();
+        assert!(fits(&vec![Bytes::new(); BATCH_COMMANDS_MAX]));
+        assert!(!fits(&vec![Bytes::new(); BATCH_COMMANDS_MAX + 1]));
+        assert!(fits(&[Bytes::from(vec![0; COMMAND_BYTES_MAX])]));
+        assert!(!fits(&[Bytes::from(vec![0; COMMAND_BYTES_MAX]), Bytes::from_static(b"x")]));
     }
 }

@@ -92,6 +92,28 @@ impl Waiting {
     }
 }
 
+/// Items for one entry.
+struct Taken {
+    commands_left: usize,
+    bytes_left: usize,
+    items: Vec<Item>,
+}
+
+impl Taken {
+    /// Takes from the front what fits; the first item of all in any case.
+    fn fill_from(&mut self, waiting: &mut Waiting) {
+        while let Some(next) = waiting.items.front() {
+            let fits = next.count() <= self.commands_left && next.bytes <= self.bytes_left;
+            if !self.items.is_empty() && !fits {
+                return;
+            }
+            self.commands_left = self.commands_left.saturating_sub(next.count());
+            self.bytes_left = self.bytes_left.saturating_sub(next.bytes);
+            self.items.extend(waiting.pop());
+        }
+    }
+}
+
 #[derive(Default)]
 struct Lanes {
     owner: Waiting,
@@ -152,21 +174,25 @@ impl Queue {
     /// The next items for one entry, owners first; at least one when any waits.
     pub(crate) fn take(&self, commands_max: usize, bytes_max: usize) -> Vec<Item> {
         let mut lanes = self.lanes();
-        let (mut items, mut commands, mut bytes) = (Vec::new(), 0, 0);
-        for lane in [Lane::Owner, Lane::Client] {
-            let (waiting, _) = lanes.lane(lane);
-            while let Some(next) = waiting.items.front() {
-                let is_first = items.is_empty();
-                let fits = commands + next.count() <= commands_max && bytes + next.bytes <= bytes_max;
-                if !is_first && !fits {
-                    break;
-                }
-                commands += next.count();
-                bytes += next.bytes;
-                items.extend(waiting.pop());
-            }
-        }
-        items
+        let mut taken = Taken { commands_left: commands_max, bytes_left: bytes_max, items: Vec::new() };
+        taken.fill_from(&mut lanes.owner);
+        taken.fill_from(&mut lanes.client);
+        taken.items
+    }
+
+    /// The same of one lane, because a request to the leader is let into one lane there: the other one than `former` when
+    /// both have something, so that neither keeps the other from going.
+    pub(crate) fn take_lane(&self, former: Lane, commands_max: usize, bytes_max: usize) -> (Lane, Vec<Item>) {
+        let mut lanes = self.lanes();
+        let lane = match (lanes.owner.items.is_empty(), lanes.client.items.is_empty()) {
+            (true, _) => Lane::Client,
+            (_, true) => Lane::Owner,
+            (false, false) if former == Lane::Owner => Lane::Client,
+            (false, false) => Lane::Owner,
+        };
+        let mut taken = Taken { commands_left: commands_max, bytes_left: bytes_max, items: Vec::new() };
+        taken.fill_from(lanes.lane(lane).0);
+        (lane, taken.items)
     }
 
     /// Items whose deadline has passed.
@@ -268,6 +294,23 @@ mod tests {
         assert_eq!(sizes(queue.take(256, 100)), [300]);
         assert_eq!(sizes(queue.take(256, 100)), [60, 30]);
         assert_eq!(sizes(queue.take(256, 100)), [20]);
+    }
+
+    #[tokio::test]
+    async fn lanes_take_turns_where_they_travel_apart() {
+        let queue = Queue::default();
+        for lane in [Lane::Client, Lane::Owner, Lane::Owner] {
+            queue.push(item(lane, 60).0).unwrap();
+        }
+        let mut taken = Vec::new();
+        let mut former = Lane::Client;
+        while !queue.is_empty() {
+            let (lane, items) = queue.take_lane(former, 256, 100);
+            assert!(items.iter().all(|item| item.lane == lane), "R21");
+            former = lane;
+            taken.push(lane);
+        }
+        assert_eq!(taken, [Lane::Owner, Lane::Client, Lane::Owner]);
     }
 
     #[tokio::test]

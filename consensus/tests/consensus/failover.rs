@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use quorla_consensus::{Lane, ProposeError, ReadError, ReadLevel};
+use quorla_consensus::{Lane, ProposeError, ReadError, ReadLevel, Tuning};
+use quorla_ledger::reply::Reply;
 
 use crate::cluster::{Cluster, PATIENCE, fast, key};
 use crate::commands;
@@ -127,6 +128,36 @@ async fn five_nodes_lose_two_and_go_on() {
     }
     cluster.restart(leader).await;
     cluster.node(leader).wait_applied(1).await;
+    cluster.assert_agreement().await;
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_dead_leader_owes_does_not_keep_a_follower_from_its_successor() {
+    // Far longer than this test waits: nothing but the change of leader frees the only place for an entry in flight.
+    let tuning = Tuning { entries_in_flight_max: 1, propose_timeout_ms: 3_600_000, ..fast() };
+    let cluster = Cluster::of(3, tuning).await;
+    let old = cluster.position_of(cluster.leader().await);
+    let follower = (old + 1) % 3;
+    // The stream to the leader is open before the leader falls silent, and goes on holding back what is sent on it.
+    cluster.do_at(follower, commands::register(0)).await;
+    let others: Vec<_> = (0..3).filter(|position| *position != old).map(key).collect();
+    cluster.network.partition(&[key(old)], &others);
+    let consensus = &cluster.node(follower).consensus;
+    let owed = consensus.propose(Lane::Client, commands::register(1));
+    let next = async {
+        let mut status = consensus.status();
+        let moved = status.wait_for(|status| {
+            status.leader.as_ref().is_some_and(|leader| leader.node_key != key(old)) && status.queued_commands == 0
+        });
+        moved.await.unwrap();
+        cluster.do_at(follower, commands::register(2)).await
+    };
+    let both = tokio::time::timeout(PATIENCE, futures::future::join(owed, next)).await;
+    let (owed, next) = both.expect("room for an entry to the new leader");
+    assert!(matches!(owed, Err(ProposeError::Unknown) | Ok(_)), "R9: {owed:?}");
+    assert!(matches!(next, Reply::NodeRegistered { .. }), "{next:?}");
+    cluster.network.heal();
     cluster.assert_agreement().await;
     cluster.stop_all().await;
 }

@@ -39,7 +39,9 @@ impl Server {
         Ok((envelope, body))
     }
 
-    /// A member speaks only with the key that the membership records for it.
+    /// A member speaks only with the key that the membership records for it. An id that is not in our membership is let
+    /// through: whoever was admitted since is known to us only by what the leader sends next, and that may come from one
+    /// of them. Only nodes of the cluster come so far; the transport has checked their certificates.
     fn check_sender(&self, raft_id: u64, key: [u8; 32]) -> Result<(), TransportError> {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
@@ -123,8 +125,7 @@ impl Server {
         let vote = head.vote;
         let bytes = head.manifest.bytes();
         let mut pieces = Pieces { source: source.as_mut() };
-        let shelf = &self.state.shared().shelf;
-        let answer = match snapshot::receive(shelf, head.manifest, &mut pieces).await {
+        let answer = match snapshot::receive(self.state.shared(), head.manifest, &mut pieces).await {
             Ok(snapshot) => self.install(vote, snapshot).await?,
             Err(error) => {
                 tracing::warn!(%error, from = envelope.from, bytes, "a snapshot is refused, it will be sent again");

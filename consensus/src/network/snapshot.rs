@@ -21,7 +21,7 @@ use crate::state_store::{FileEntry, KeptSnapshot, Manifest, Shared, StateError};
 use crate::transport::{Channel, Duplex, FrameSink, FrameSource, Peer, TransportError, broken};
 use crate::types::{TypeConfig, Vote};
 
-const CHUNK_BYTES: usize = 512 << 10;
+const CHUNK_BYTES: u64 = 512 << 10;
 /// One piece takes no longer than this on a connection that works.
 const PIECE_PATIENCE: Duration = Duration::from_secs(15);
 /// Verifying, syncing and installing takes no longer than this.
@@ -128,41 +128,41 @@ async fn send_file(
 }
 
 fn read_piece(mut file: File) -> std::io::Result<(File, Vec<u8>)> {
-    let mut piece = Vec::with_capacity(CHUNK_BYTES);
-    (&mut file).take(CHUNK_BYTES as u64).read_to_end(&mut piece)?;
+    let mut piece = Vec::new();
+    (&mut file).take(CHUNK_BYTES).read_to_end(&mut piece)?;
     Ok((file, piece))
 }
 
 /// Receives the files of `manifest`, verifies them, and shelves the snapshot. What fails is deleted.
 pub(super) async fn receive(
-    shelf: &Shelf,
+    state: &Arc<Shared>,
     manifest: Manifest,
     pieces: &mut Pieces<'_>,
 ) -> Result<Arc<KeptSnapshot>, SnapshotError> {
-    let (number, unfinished) = shelf.begin();
-    let received = receive_into(shelf, number, &unfinished, manifest, pieces).await;
-    if received.is_err() {
-        shelf.discard(&unfinished);
-    }
-    received
+    let (number, unfinished) = state.shelf.begin();
+    let received = receive_files(&unfinished, &manifest, pieces).await;
+    let state = Arc::clone(state);
+    // Hashing, syncing and deleting take as long as the disk likes.
+    let finishing = tokio::task::spawn_blocking(move || {
+        let finished = received.and_then(|()| {
+            manifest.verify(&unfinished)?;
+            Ok(state.shelf.finish(number, &unfinished, manifest)?)
+        });
+        if finished.is_err() {
+            state.shelf.discard(&unfinished);
+        }
+        finished
+    });
+    finishing.await?
 }
 
-async fn receive_into(
-    shelf: &Shelf,
-    number: u64,
-    unfinished: &Path,
-    manifest: Manifest,
-    pieces: &mut Pieces<'_>,
-) -> Result<Arc<KeptSnapshot>, SnapshotError> {
+async fn receive_files(unfinished: &Path, manifest: &Manifest, pieces: &mut Pieces<'_>) -> Result<(), SnapshotError> {
     manifest.check(unfinished)?;
     std::fs::create_dir_all(unfinished).map_err(file_error(unfinished))?;
     for file in &manifest.files {
         receive_file(unfinished, file, pieces).await?;
     }
-    pieces.end().await?;
-    let path = unfinished.to_path_buf();
-    let checked = tokio::task::spawn_blocking(move || manifest.verify(&path).map(|()| manifest)).await?;
-    Ok(shelf.finish(number, unfinished, checked?)?)
+    pieces.end().await
 }
 
 async fn receive_file(directory: &Path, entry: &FileEntry, pieces: &mut Pieces<'_>) -> Result<(), SnapshotError> {
@@ -172,7 +172,8 @@ async fn receive_file(directory: &Path, entry: &FileEntry, pieces: &mut Pieces<'
     while left > 0 {
         let piece = pieces.next().await?;
         failpoints::check("snapshot.receive", &path).map_err(file_error(&path))?;
-        left = left.checked_sub(piece.len() as u64).ok_or_else(|| refused("a file is longer than announced"))?;
+        let bytes = u64::try_from(piece.len()).expect("a length fits 64 bits");
+        left = left.checked_sub(bytes).ok_or_else(|| refused("a file is longer than announced"))?;
         let written = tokio::task::spawn_blocking(move || file.write_all(&piece).map(|()| file)).await?;
         file = written.map_err(file_error(&path))?;
     }

@@ -1,7 +1,7 @@
 //! The finished snapshots of a group: at most two, the newest is the one that is sent.
 //!
-//! A snapshot is used through a shared handle; when it leaves the shelf its directory goes with the last handle,
-//! so one that is being sent stays whole.
+//! A snapshot is used through a shared handle. Unless it is on the shelf its directory goes with the last handle: one that
+//! is being sent stays whole, and one that was received and is not wanted leaves nothing.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ const UNFINISHED: &str = "unfinished-";
 pub struct KeptSnapshot {
     path: PathBuf,
     manifest: Manifest,
-    discarded: AtomicBool,
+    shelved: AtomicBool,
     spoilt: AtomicBool,
 }
 
@@ -57,15 +57,15 @@ impl KeptSnapshot {
         self.spoilt.load(Ordering::Acquire)
     }
 
-    /// Its directory goes with the last handle.
-    fn discard(&self) {
-        self.discarded.store(true, Ordering::Release);
+    /// Off the shelf its directory goes with the last handle.
+    fn set_shelved(&self, shelved: bool) {
+        self.shelved.store(shelved, Ordering::Release);
     }
 }
 
 impl Drop for KeptSnapshot {
     fn drop(&mut self) {
-        if self.discarded.load(Ordering::Acquire)
+        if !self.shelved.load(Ordering::Acquire)
             && let Err(error) = fs::remove_dir_all(&self.path)
         {
             tracing::warn!(%error, path = %self.path.display(), "a former snapshot stays until the next start");
@@ -81,11 +81,26 @@ pub(crate) struct Shelf {
 
 #[derive(Default)]
 struct Shelved {
-    /// Oldest first.
+    /// Oldest state first.
     kept: Vec<Arc<KeptSnapshot>>,
     /// Built for openraft and not yet handed over.
     prepared: Option<Arc<KeptSnapshot>>,
     next_number: u64,
+}
+
+impl Shelved {
+    fn put(&mut self, snapshot: Arc<KeptSnapshot>) {
+        if self.kept.iter().any(|kept| kept.path == snapshot.path) {
+            return;
+        }
+        snapshot.set_shelved(true);
+        self.kept.push(snapshot);
+        // What one contains decides which is newer, not when it was made or received.
+        self.kept.sort_by_key(|kept| kept.meta().last_log_id);
+        while self.kept.len() > SNAPSHOTS_MAX {
+            self.kept.remove(0).set_shelved(false);
+        }
+    }
 }
 
 impl Shelf {
@@ -102,13 +117,12 @@ impl Shelf {
                 _ => fs::remove_dir_all(&path).map_err(StateError::io("delete", &path))?,
             }
         }
-        numbered.sort_by_key(|(number, ..)| *number);
-        let next_number = numbered.last().map_or(1, |(number, ..)| number + 1);
-        let kept = numbered.into_iter().map(|(_, path, manifest)| kept(path, manifest)).collect();
-        let shelved = Shelved { kept, prepared: None, next_number };
-        let shelf = Self { directory: directory.to_path_buf(), shelved: Mutex::new(shelved) };
-        shelf.trim(&mut shelf.shelved());
-        Ok(shelf)
+        let next_number = numbered.iter().map(|(number, ..)| number + 1).max().unwrap_or(1);
+        let mut shelved = Shelved { kept: Vec::new(), prepared: None, next_number };
+        for (_, path, manifest) in numbered {
+            shelved.put(kept(path, manifest));
+        }
+        Ok(Self { directory: directory.to_path_buf(), shelved: Mutex::new(shelved) })
     }
 
     fn shelved(&self) -> MutexGuard<'_, Shelved> {
@@ -136,7 +150,7 @@ impl Shelf {
         (number, self.directory.join(format!("{UNFINISHED}{number}")))
     }
 
-    /// Removes what was begun and failed.
+    /// Removes what was begun and failed. Blocks.
     pub(crate) fn discard(&self, unfinished: &Path) {
         if unfinished.exists()
             && let Err(error) = fs::remove_dir_all(unfinished)
@@ -145,7 +159,7 @@ impl Shelf {
         }
     }
 
-    /// Makes a begun snapshot durable and gives it its name. Its files are synced here.
+    /// Makes a begun snapshot durable and gives it its name. Its files are synced here. Blocks.
     pub(crate) fn finish(
         &self,
         number: u64,
@@ -162,17 +176,7 @@ impl Shelf {
 
     /// Puts a finished snapshot on the shelf and lets the oldest go.
     pub(crate) fn put(&self, snapshot: &Arc<KeptSnapshot>) {
-        let mut shelved = self.shelved();
-        if !shelved.kept.iter().any(|kept| kept.path == snapshot.path) {
-            shelved.kept.push(Arc::clone(snapshot));
-        }
-        self.trim(&mut shelved);
-    }
-
-    fn trim(&self, shelved: &mut Shelved) {
-        while shelved.kept.len() > SNAPSHOTS_MAX {
-            shelved.kept.remove(0).discard();
-        }
+        self.shelved().put(Arc::clone(snapshot));
     }
 
     /// Takes a checkpoint of the database, reads it back, and shelves it. Blocks.
@@ -201,7 +205,7 @@ impl Shelf {
 }
 
 fn kept(path: PathBuf, manifest: Manifest) -> Arc<KeptSnapshot> {
-    Arc::new(KeptSnapshot { path, manifest, discarded: AtomicBool::new(false), spoilt: AtomicBool::new(false) })
+    Arc::new(KeptSnapshot { path, manifest, shelved: AtomicBool::new(false), spoilt: AtomicBool::new(false) })
 }
 
 /// Syncs every file of a directory, then its names.
@@ -212,4 +216,45 @@ pub(crate) fn sync_files(directory: &Path) -> Result<(), StateError> {
         synced.map_err(StateError::io("sync", &path))?;
     }
     sealed::sync_directory(directory).map_err(StateError::io("sync", directory))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{LeaderId, LogId, StoredMembership};
+
+    fn finished(shelf: &Shelf, index: u64) -> Arc<KeptSnapshot> {
+        let (number, unfinished) = shelf.begin();
+        fs::create_dir_all(&unfinished).unwrap();
+        let last_log_id = Some(LogId { leader_id: LeaderId { term: 1, node_id: 1 }, index });
+        let meta = SnapshotMeta { last_log_id, last_membership: StoredMembership::default() };
+        shelf.finish(number, &unfinished, Manifest { version: 1, group: 0, meta, files: Vec::new() }).unwrap()
+    }
+
+    fn newest_index(shelf: &Shelf) -> Option<u64> {
+        shelf.newest().and_then(|newest| newest.meta().last_log_id).map(|last| last.index)
+    }
+
+    #[test]
+    fn a_snapshot_that_nobody_shelved_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let shelf = Shelf::open(directory.path()).unwrap();
+        shelf.put(&finished(&shelf, 5));
+        let received = finished(&shelf, 9);
+        assert!(received.path().exists());
+        let path = received.path().to_path_buf();
+        drop(received);
+        assert!(!path.exists());
+        assert_eq!(newest_index(&Shelf::open(directory.path()).unwrap()), Some(5));
+    }
+
+    #[test]
+    fn the_newest_state_is_the_newest_snapshot_whenever_it_came() {
+        let directory = tempfile::tempdir().unwrap();
+        let shelf = Shelf::open(directory.path()).unwrap();
+        [8, 5].into_iter().for_each(|index| shelf.put(&finished(&shelf, index)));
+        assert_eq!(newest_index(&shelf), Some(8));
+        drop(shelf);
+        assert_eq!(newest_index(&Shelf::open(directory.path()).unwrap()), Some(8));
+    }
 }

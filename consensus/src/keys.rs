@@ -47,6 +47,12 @@ pub(crate) fn meta(group: GroupId, meta: Meta) -> [u8; 4] {
     [high, low, META, tag]
 }
 
+/// The group of an entry's key; `None` for any other key.
+pub(crate) fn group_of_entry(key: &[u8]) -> Option<GroupId> {
+    let key: &[u8; ENTRY_KEY_BYTES] = key.try_into().ok()?;
+    (key[2] == ENTRY).then(|| GroupId(u16::from_be_bytes([key[0], key[1]])))
+}
+
 /// The key of a ledger record in the state database.
 pub(crate) fn state(group: GroupId, key: &[u8]) -> Vec<u8> {
     let mut whole = Vec::with_capacity(2 + key.len());
@@ -77,6 +83,8 @@ mod tests {
         assert!(keys.is_sorted());
         assert_eq!(entry_index(GroupId(0), &keys[1]), Some(256));
         assert_eq!(entry_index(GroupId(1), &keys[1]), None);
+        assert_eq!(group_of_entry(&keys[2]), Some(GroupId(1)));
+        assert_eq!(group_of_entry(&meta(GroupId(1), Meta::Vote)), None);
     }
 
     #[test]

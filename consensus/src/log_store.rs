@@ -60,7 +60,7 @@ impl LogStore {
         Ok(Self { database, group, shared })
     }
 
-    /// Bytes of commands appended to this log since the process started; what triggers snapshots.
+    /// Bytes of commands in this log when it was opened, and appended since; what triggers snapshots.
     pub fn appended_bytes(&self) -> u64 {
         self.database.appended_bytes(self.group)
     }
@@ -95,26 +95,48 @@ impl LogStore {
         }
     }
 
-    /// Entries in `start..end`: from the database what the cache has dropped, the rest from the cache.
-    fn entries(&self, start: u64, end: u64) -> io::Result<Vec<Entry>> {
+    /// Entries in `start..end`: from the database what the cache has dropped, the rest from the cache. The entry with
+    /// which they have `bytes_max` is the last one.
+    fn entries(&self, start: u64, end: u64, bytes_max: usize) -> io::Result<Vec<Entry>> {
         let (cached_from, cached) = self.shared().cache.range(start, end);
-        let mut entries = Vec::with_capacity(cached.len());
+        let mut found = Found { entries: Vec::new(), bytes_left: bytes_max };
         if start < cached_from {
-            self.read_disk(start, cached_from.min(end), &mut entries)?;
+            self.read_disk(start, cached_from.min(end), &mut found)?;
         }
-        entries.extend(cached);
-        Ok(entries)
+        for entry in cached {
+            if found.bytes_left == 0 {
+                break;
+            }
+            found.push(entry);
+        }
+        Ok(found.entries)
     }
 
-    fn read_disk(&self, start: u64, end: u64, entries: &mut Vec<Entry>) -> io::Result<()> {
+    fn read_disk(&self, start: u64, end: u64, found: &mut Found) -> io::Result<()> {
         let from = keys::entry(self.group, start);
         let fatal = self.database.fatal();
         for item in self.database.rocks().iterator(IteratorMode::From(&from, Direction::Forward)) {
             let (key, value) = item.map_err(|error| fatal.log("read", error))?;
             let Some(index) = keys::entry_index(self.group, &key).filter(|index| *index < end) else { break };
-            entries.push(decode_record(index, value.into_vec().into()).map_err(|error| fatal.log("read", error))?);
+            found.push(decode_record(index, value.into_vec().into()).map_err(|error| fatal.log("read", error))?);
+            if found.bytes_left == 0 {
+                break;
+            }
         }
         Ok(())
+    }
+}
+
+/// What a read has found so far.
+struct Found {
+    entries: Vec<Entry>,
+    bytes_left: usize,
+}
+
+impl Found {
+    fn push(&mut self, entry: Entry) {
+        self.bytes_left = self.bytes_left.saturating_sub(entry_bytes(&entry));
+        self.entries.push(entry);
     }
 }
 
@@ -159,20 +181,11 @@ impl RaftLogReader<TypeConfig> for LogStore {
         R: RangeBounds<u64> + Clone + Debug + OptionalSend,
     {
         let (start, end) = bounds(&range);
-        self.entries(start, end)
+        self.entries(start, end, usize::MAX)
     }
 
     async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> Result<Vec<Entry>, io::Error> {
-        let mut entries = self.entries(start, end)?;
-        let mut bytes = 0;
-        let fitting = entries.iter().take_while(|entry| {
-            let fits = bytes < REPLICATION_BYTES_MAX;
-            bytes += entry_bytes(entry);
-            fits
-        });
-        let fitting = fitting.count();
-        entries.truncate(fitting);
-        Ok(entries)
+        self.entries(start, end, REPLICATION_BYTES_MAX)
     }
 
     async fn read_vote(&mut self) -> Result<Option<Vote>, io::Error> {

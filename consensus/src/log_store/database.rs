@@ -15,7 +15,7 @@ use rocksdb::{
 use super::mark::{self, GroupMark, MarkFile};
 use super::writer::{Job, Writer};
 use crate::fatal::FatalSignal;
-use crate::keys::{GroupId, Meta};
+use crate::keys::{self, GroupId, Meta};
 use crate::types::{LogId, Vote};
 
 /// WAL files that are kept for reuse: in-place writes sync almost twice as fast as growing files.
@@ -98,6 +98,15 @@ impl Progress {
         Arc::clone(lock(&self.groups).entry(group).or_default())
     }
 
+    /// Counts an entry that the log holds as it is opened, as if it was appended: snapshots come by bytes of log (R6), and a
+    /// node that restarts often would never reach them otherwise.
+    fn count_present(&self, key: &[u8], value: &[u8]) {
+        if let Some(group) = keys::group_of_entry(key) {
+            let bytes = u64::try_from(value.len()).expect("a length fits 64 bits");
+            self.group(group).appended_bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+
     /// Takes the commit points that are to be saved with the next write.
     pub(crate) fn take_committed(&self) -> BTreeMap<GroupId, LogId> {
         std::mem::take(&mut *lock(&self.committed))
@@ -116,10 +125,11 @@ impl LogDatabase {
         let marks = MarkFile::open(path).map_err(mark_error)?;
         let rocks_path = path.join("rocks");
         let rocks = DB::open(&options(buffers), &rocks_path).map_err(|error| open_error(path, &error))?;
-        read_all(&rocks).map_err(|error| open_error(path, &error))?;
+        let shared = Arc::new(Progress::default());
+        let counted = read_all(&rocks, |key, value| shared.count_present(key, value));
+        counted.map_err(|error| open_error(path, &error))?;
         assert_effective_options(&rocks_path)?;
         let rocks = Arc::new(rocks);
-        let shared = Arc::new(Progress::default());
         let writer = Writer::new(Arc::clone(&rocks), Arc::clone(&shared), fatal.clone(), path.to_path_buf());
         let database = Self { rocks, writer, fatal, shared };
         let sequence = database.rocks.latest_sequence_number();
@@ -205,13 +215,13 @@ pub(crate) fn quiet(options: &mut Options) {
     options.set_stats_dump_period_sec(0);
 }
 
-/// Reads every block, so that its checksum is checked: opening a database looks at a few of them only, and what is
-/// damaged must be known before it is relied on (R2).
-pub(crate) fn read_all(rocks: &DB) -> Result<(), rocksdb::Error> {
+/// Reads every block, so that its checksum is checked, and shows each record: opening a database looks at a few of them
+/// only, and what is damaged must be known before it is relied on (R2).
+pub(crate) fn read_all(rocks: &DB, mut visit: impl FnMut(&[u8], &[u8])) -> Result<(), rocksdb::Error> {
     let mut options = ReadOptions::default();
     options.fill_cache(false);
     options.set_readahead_size(READ_AHEAD_BYTES);
-    rocks.iterator_opt(IteratorMode::Start, options).try_for_each(|item| item.map(|_| ()))
+    rocks.iterator_opt(IteratorMode::Start, options).try_for_each(|item| item.map(|(key, value)| visit(&key, &value)))
 }
 
 fn open_error(path: &Path, error: &rocksdb::Error) -> LogDatabaseError {

@@ -225,12 +225,13 @@ fn delete_orphans(directory: &Path, in_use: u64) -> Result<(), StateError> {
 pub(crate) fn open(options: &StateOptions, current: CurrentState) -> Result<StateDb, StateError> {
     let path = generation_path(&options.directory, current.generation);
     let opened = DB::open(&rocks_options(options), &path);
-    let rocks = opened.and_then(|rocks| read_all(&rocks).map(|()| rocks)).map_err(|error| StateError::Rocks {
-        attempt: "open",
-        path: path.clone(),
-        reason: error.to_string(),
-        is_damage: is_damage(&error),
-    })?;
+    let rocks =
+        opened.and_then(|rocks| read_all(&rocks, |_, _| ()).map(|()| rocks)).map_err(|error| StateError::Rocks {
+            attempt: "open",
+            path: path.clone(),
+            reason: error.to_string(),
+            is_damage: is_damage(&error),
+        })?;
     let fatal = options.fatal.clone();
     Ok(StateDb { rocks: Some(rocks), path, current, fatal, doomed: AtomicBool::new(false) })
 }

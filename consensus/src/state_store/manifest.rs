@@ -125,6 +125,6 @@ fn applied_in_checkpoint(path: &Path, group: GroupId) -> Result<Applied, StateEr
     options.set_log_level(rocksdb::LogLevel::Fatal);
     let rocks = DB::open_for_read_only(&options, path, false).map_err(rocks_error)?;
     // A snapshot of a damaged state would carry the damage to others: its hashes would hold.
-    read_all(&rocks).map_err(rocks_error)?;
+    read_all(&rocks, |_, _| ()).map_err(rocks_error)?;
     database::read_applied(&rocks, group).map_err(|reason| failed(reason, true))
 }

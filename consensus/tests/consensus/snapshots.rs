@@ -117,6 +117,23 @@ async fn bytes_of_log_trigger_snapshots_and_at_most_two_are_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_log_holds_at_a_start_counts_towards_the_next_snapshot() {
+    let tuning = Tuning { snapshot_log_bytes: 200_000, log_entries_kept: 8, ..fast() };
+    let mut cluster = Cluster::of(1, tuning).await;
+    for _ in 0..15 {
+        cluster.do_at(0, commands::noise(10_000)).await;
+    }
+    assert_eq!(cluster.node(0).status().snapshot_index, None);
+    cluster.stop(0).await;
+    cluster.restart(0).await;
+    for _ in 0..10 {
+        cluster.do_at(0, commands::noise(10_000)).await;
+    }
+    wait_for_snapshot(&cluster, 0).await;
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_snapshot_is_never_installed_as_it_is() {
     let mut cluster = Cluster::of(3, small_logs()).await;
     let behind = leave_one_behind(&mut cluster).await;

@@ -4,11 +4,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use quorla_ledger::ids::ClusterId;
+use quorla_ledger::reply::{Refusal, Reply};
 
 use crate::directory::Identity;
 use crate::log_store::LogDatabaseError;
 use crate::state_store::{StateError, ViewError};
-use crate::transport::Peer;
+use crate::transport::{Peer, TransportError};
 
 /// Why a data directory or a group in it can't be started.
 #[derive(Debug, thiserror::Error)]
@@ -214,12 +215,40 @@ pub enum MembershipError {
     #[error("admit a storage: {refusal:?}")]
     Refused {
         /// What it said.
-        refusal: quorla_ledger::reply::Refusal,
+        refusal: Refusal,
     },
-    /// It may have changed or not.
-    #[error("change the membership: {reason}")]
-    Failed {
-        /// What openraft or the network said.
+    /// The command that makes a storage known has no reply.
+    #[error("admit a storage")]
+    Propose(#[source] ProposeError),
+    /// The ledger gave an answer that is none to an admission.
+    #[error("admit a storage: the ledger answered {reply:?}")]
+    OddReply {
+        /// What it said.
+        reply: Reply,
+    },
+    /// The member that was asked can't be reached, or the stream to it broke: the storage may be admitted or not.
+    #[error("ask a member for admission")]
+    Transport(#[source] TransportError),
+    /// The member that was asked gave no answer in time: the storage may be admitted or not.
+    #[error("ask a member for admission: it gave no answer in time")]
+    Silent,
+    /// The member that was asked could not do it.
+    #[error("ask a member for admission: it answered: {reason}")]
+    Asked {
+        /// What it said.
         reason: String,
     },
+    /// openraft refused the change, or ended while it made it: it may be made or not.
+    #[error("change the membership: {reason}")]
+    Raft {
+        /// What it said.
+        reason: String,
+    },
+}
+
+impl MembershipError {
+    /// Whether asking again may help. Every step of an admission may be repeated.
+    pub(crate) const fn may_pass(&self) -> bool {
+        !matches!(self, Self::Refused { .. } | Self::OddReply { .. } | Self::NotCaughtUp { .. })
+    }
 }

@@ -78,13 +78,9 @@ impl Consensus {
                 }
                 Route::Nowhere => Err(MembershipError::NotLeader { leader: None }),
             };
-            // Every step may be repeated: the same storage keeps its Raft id.
+            // The same storage keeps its Raft id, however often it is admitted.
             match admitted {
-                Err(MembershipError::NotLeader { .. } | MembershipError::Failed { .. })
-                    if Instant::now() < deadline =>
-                {
-                    tokio::time::sleep(ADMIT_PAUSE).await;
-                }
+                Err(error) if error.may_pass() && Instant::now() < deadline => tokio::time::sleep(ADMIT_PAUSE).await,
                 settled => return settled,
             }
         }
@@ -109,9 +105,9 @@ impl Consensus {
                 // An entry gives one Raft id only: its index.
                 Ok(Reply::Refused(Refusal::EntryAdmittedAnother)) => {}
                 Ok(Reply::Refused(refusal)) => return Err(MembershipError::Refused { refusal }),
-                Ok(other) => return Err(MembershipError::Failed { reason: format!("the ledger answered {other:?}") }),
+                Ok(reply) => return Err(MembershipError::OddReply { reply }),
                 Err(ProposeError::NotLeader { leader }) => return Err(MembershipError::NotLeader { leader }),
-                Err(error) => return Err(MembershipError::Failed { reason: error.to_string() }),
+                Err(error) => return Err(MembershipError::Propose(error)),
             }
         }
     }
@@ -214,7 +210,7 @@ impl Consensus {
             Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_))) => {
                 Err(MembershipError::NotLeader { leader: self.router().leader() })
             }
-            Err(error) => Err(MembershipError::Failed { reason: error.to_string() }),
+            Err(error) => Err(MembershipError::Raft { reason: error.to_string() }),
         }
     }
 }
@@ -243,13 +239,12 @@ async fn ask_admission(
     request: &AdmitRequest,
 ) -> Result<Admission, MembershipError> {
     let asked = tokio::time::timeout(PATIENCE, exchange(transport, member, group, envelope, request)).await;
-    let failed = |reason: String| MembershipError::Failed { reason };
     match asked {
         Ok(Ok(AdmitAnswer::Admitted(admission))) => Ok(admission),
         Ok(Ok(AdmitAnswer::Refused(refusal))) => Err(MembershipError::Refused { refusal }),
-        Ok(Ok(AdmitAnswer::Failed(reason))) => Err(failed(reason)),
-        Ok(Err(error)) => Err(failed(error.to_string())),
-        Err(_) => Err(failed("the member gave no answer in time".to_owned())),
+        Ok(Ok(AdmitAnswer::Failed(reason))) => Err(MembershipError::Asked { reason }),
+        Ok(Err(error)) => Err(MembershipError::Transport(error)),
+        Err(_) => Err(MembershipError::Silent),
     }
 }
 

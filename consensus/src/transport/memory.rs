@@ -43,6 +43,18 @@ struct Faults {
     broken_per_mille: u64,
     /// State of the generator that decides which.
     random: u64,
+    harm: Harm,
+}
+
+/// What the faults did so far, so that a test can tell that there were any.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Harm {
+    /// Frames that were lost, each with its stream.
+    pub lost: u64,
+    /// Frames that a cut link held back.
+    pub held: u64,
+    /// Frames that came later than they were sent.
+    pub delayed: u64,
 }
 
 /// The network that all nodes of a process share.
@@ -107,9 +119,20 @@ impl MemoryNetwork {
     /// Ends all faults.
     pub fn heal(&self) {
         let mut faults = lock(&self.inner.faults);
-        *faults = Faults { random: faults.random, ..Faults::default() };
+        *faults = Faults { random: faults.random, harm: faults.harm, ..Faults::default() };
         drop(faults);
         self.wake();
+    }
+
+    /// Makes cut links whole; delays and losses stay.
+    pub fn mend_links(&self) {
+        lock(&self.inner.faults).cut.clear();
+        self.wake();
+    }
+
+    /// What the faults did so far.
+    pub fn harm(&self) -> Harm {
+        lock(&self.inner.faults).harm
     }
 
     fn wake(&self) {
@@ -127,7 +150,12 @@ impl MemoryNetwork {
         faults.random ^= faults.random << 13;
         faults.random ^= faults.random >> 7;
         faults.random ^= faults.random << 17;
-        (faults.random % 1_000 >= faults.broken_per_mille).then_some(faults.delay)
+        if faults.random % 1_000 < faults.broken_per_mille {
+            faults.harm.lost += 1;
+            return None;
+        }
+        faults.harm.delayed += u64::from(!faults.delay.is_zero());
+        Some(faults.delay)
     }
 }
 
@@ -225,6 +253,9 @@ impl MemorySource {
     /// Waits while the link is cut: what was sent is held back, not lost.
     async fn wait_until_whole(&self) {
         let mut changed = self.network.inner.changed.subscribe();
+        if self.network.is_cut(self.from, self.to) {
+            lock(&self.network.inner.faults).harm.held += 1;
+        }
         while self.network.is_cut(self.from, self.to) {
             if changed.changed().await.is_err() {
                 return;

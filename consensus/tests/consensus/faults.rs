@@ -33,8 +33,7 @@ async fn check_under_faults(count: usize, per_node: u64) {
             let cut = round % count;
             cluster.network.cut_one_way(key(cut), key((cut + 1) % count));
             tokio::time::sleep(Duration::from_millis(300)).await;
-            cluster.network.heal();
-            cluster.network.drop_per_mille(5);
+            cluster.network.mend_links();
         }
     };
     let clients = (0..count).map(|position| {
@@ -42,6 +41,8 @@ async fn check_under_faults(count: usize, per_node: u64) {
         propose_from(&cluster, position, first..first + per_node)
     });
     let (_, acknowledged) = tokio::join!(flapping, join_all(clients));
+    let harm = cluster.network.harm();
+    assert!(harm.lost > 0 && harm.held > 0 && harm.delayed > harm.lost, "the network was too good: {harm:?}");
     cluster.network.heal();
     cluster.do_at(0, commands::register(9_999)).await;
     cluster.assert_agreement().await;

@@ -3,7 +3,8 @@
 //! They exist only in builds with debug assertions; in a release `check` is an empty function.
 //! A point is armed with `arm`, or for a child process through the environment variable
 //! `QUORLA_FAILPOINTS=name=action@count;...`, where action is `error` or `abort` and the count says
-//! at which pass through the point it fires (1 when absent).
+//! at which pass through the point it fires (1 when absent). Anything else in it ends the process at the first
+//! point that is met, so that no test passes by a typing error.
 
 use std::io;
 
@@ -79,12 +80,23 @@ mod armed {
         for item in text.split(';').filter(|item| !item.is_empty()) {
             let (name, rest) = item.split_once('=').unwrap_or((item, "abort"));
             let (action, count) = rest.split_once('@').unwrap_or((rest, "1"));
-            let action = if action == "error" { Action::Error } else { Action::Abort };
-            let Some(known) = super::POINTS.iter().find(|point| **point == name) else { continue };
-            let passes_left = count.parse().unwrap_or(1);
+            let action = match action {
+                "error" => Action::Error,
+                "abort" => Action::Abort,
+                _ => end_over(item, "its action is neither error nor abort"),
+            };
+            let known = super::POINTS.iter().find(|point| **point == name);
+            let known = known.unwrap_or_else(|| end_over(item, "there is no such point"));
+            let passes_left = count.parse().unwrap_or_else(|_| end_over(item, "its count is no number"));
             armed.insert((*known, None), Point { action, passes_left, fired: false });
         }
         armed
+    }
+
+    /// A panic would end one task only, perhaps unseen.
+    fn end_over(item: &str, fault: &str) -> ! {
+        tracing::error!(item, fault, "QUORLA_FAILPOINTS can't be read, this process ends");
+        std::process::abort()
     }
 
     /// Arms `point` for stores below `scope`: it fires at the `pass`th time, once.

@@ -6,7 +6,6 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 
 use quorla_consensus::transport::memory::MemoryNetwork;
 use quorla_consensus::{DataDirectory, FOUNDING_RAFT_ID, Identity, Lane, Tuning};
@@ -127,8 +126,33 @@ async fn a_crash_while_a_snapshot_is_built_loses_nothing() {
     check("snapshot.built", &[2, 1]).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failpoint_that_is_misspelt_ends_the_process() {
+    for misspelt in ["log.apend=abort@30", "log.append=abrot@30", "log.append=abort@thirty"] {
+        let root = tempfile::tempdir().unwrap();
+        assert!(!run_child(root.path(), misspelt).success(), "{misspelt}");
+        assert!(acknowledged(root.path()).is_empty(), "{misspelt}");
+    }
+}
+
+fn sources(directory: &Path, text: &mut String) {
+    for file in std::fs::read_dir(directory).unwrap() {
+        let path = file.unwrap().path();
+        if path.is_dir() {
+            sources(&path, text);
+        } else if path.file_name().is_some_and(|name| name != "failpoints.rs") {
+            text.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
 #[test]
-fn failpoints_are_known_by_name() {
-    let shared = Arc::new(quorla_consensus::failpoints::POINTS);
-    assert!(shared.contains(&"install.switched") && shared.len() > 15);
+fn every_failpoint_stands_in_the_source() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut text = String::new();
+    sources(&here.join("src"), &mut text);
+    sources(&here.join("../actors/src"), &mut text);
+    for point in quorla_consensus::failpoints::POINTS {
+        assert!(text.contains(&format!("\"{point}\"")), "{point} fails nothing");
+    }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use quorla_consensus::{MembershipError, request_admission};
+use quorla_consensus::transport::memory::MemoryTransport;
+use quorla_consensus::{Channel, MembershipError, Peer, Transport, request_admission};
 
 use crate::cluster::{Cluster, Node, PATIENCE, fast, key};
 use crate::commands;
@@ -84,17 +85,52 @@ async fn a_voter_can_be_removed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stranger_with_a_members_id_is_not_answered() {
+    let mut cluster = Cluster::of(3, fast()).await;
+    let leader = cluster.position_of(cluster.leader().await);
+    let (asked, member) = ((leader + 1) % 3, (leader + 2) % 3);
+    let (peer, members_id) = (cluster.node(asked).peer(), cluster.node(member).raft_id());
+    let before = cluster.node(asked).status().term;
+    let vote = vote_frame(members_id, peer.raft_id, before + 1_000);
+    let (stranger, _incoming) = cluster.network.join(key(9));
+    assert_eq!(ask(&stranger, &peer, vote.clone()).await, None);
+    cluster.do_at(leader, commands::register(1)).await;
+    assert_eq!(cluster.node(asked).status().term, before);
+    // The same frame over the member's own key is answered: it was well-formed.
+    cluster.stop(member).await;
+    let (itself, _incoming) = cluster.network.join(key(member));
+    assert!(ask(&itself, &peer, vote).await.is_some());
+    cluster.stop_all().await;
+}
+
+/// A request for a vote as a member writes it: the envelope, then openraft's request.
+fn vote_frame(from: u64, to: u64, term: u64) -> bytes::Bytes {
+    let (version, vote_kind) = (1, 3);
+    let mut frame = vec![version, vote_kind];
+    for number in [from, to, 0] {
+        frame.extend_from_slice(&number.to_le_bytes());
+    }
+    let (vote, last_log_id, leadership_transfer) = (((term, from), false), None::<((u64, u64), u64)>, false);
+    frame.extend(quorla_consensus::codec::encode(&(vote, last_log_id, leadership_transfer)).unwrap());
+    frame.into()
+}
+
+/// Sends one frame on the vote channel; the answer, or nothing when the stream was ended.
+async fn ask(transport: &MemoryTransport, peer: &Peer, frame: bytes::Bytes) -> Option<bytes::Bytes> {
+    let mut duplex = transport.open(peer, 0, Channel::VOTE).await.unwrap();
+    duplex.sink.send(frame).await.unwrap();
+    tokio::time::timeout(PATIENCE, duplex.source.recv()).await.expect("an answer or an end").ok().flatten()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bytes_without_a_meaning_end_their_stream_and_nothing_else() {
     let cluster = Cluster::of(3, fast()).await;
     let leader = cluster.leader().await;
     let follower = cluster.all().find(|node| node.key != leader.key).unwrap();
     let before = follower.status().term;
-    // Random bytes on every channel of an accepted stream end that stream and nothing else.
     let (transport, _incoming) = cluster.network.join(key(9));
     for channel in 0..4 {
-        let channel = quorla_consensus::Channel::from_number(channel).unwrap();
-        let peer = follower.peer();
-        let opened = quorla_consensus::Transport::open(&transport, &peer, 0, channel).await;
-        let mut duplex = opened.unwrap();
+        let channel = Channel::from_number(channel).unwrap();
+        let mut duplex = transport.open(&follower.peer(), 0, channel).await.unwrap();
         duplex.sink.send(bytes::Bytes::from_static(&[0x5A; 300])).await.unwrap();
         assert!(!matches!(duplex.source.recv().await, Ok(Some(_))));
     }

@@ -6,6 +6,7 @@ mod commands;
 mod crashes;
 mod directory;
 mod failover;
+mod fatal;
 mod faults;
 mod groups;
 mod happy_path;

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use quorla_consensus::failpoints::{self, Action};
 use quorla_consensus::{ReadLevel, Tuning};
+use quorla_ledger::Ledger;
+use quorla_ledger::defect::Defect;
 
-use crate::cluster::{Cluster, PATIENCE, fast};
+use crate::cluster::{Cluster, Node, PATIENCE, fast};
 use crate::commands;
 
 fn small_logs() -> Tuning {
@@ -48,6 +50,13 @@ async fn wait_for_snapshot(cluster: &Cluster, position: usize) {
     tokio::time::timeout(PATIENCE, shelved).await.expect("a snapshot was installed").unwrap();
 }
 
+/// R5: what is in memory is what the tables say.
+async fn assert_hot_state_is_rebuilt(node: &Node) {
+    let view = node.consensus.read(ReadLevel::Stale).await.unwrap();
+    let rebuilt = Ledger::rebuild_with(&view, Defect::None).unwrap();
+    assert!(node.consensus.inspect(|hot| *hot == rebuilt), "R5: the hot state is not what its tables say");
+}
+
 fn snapshots_in(path: &Path) -> Vec<PathBuf> {
     let directory = path.join("state").join("0").join("snapshots");
     std::fs::read_dir(directory).unwrap().map(|file| file.unwrap().path()).collect()
@@ -61,6 +70,7 @@ async fn a_follower_behind_the_purged_log_gets_a_snapshot_while_the_cluster_is_i
     cluster.assert_agreement().await;
     assert!((0..60).all(|number| cluster.node(behind).has(number)));
     wait_for_snapshot(&cluster, behind).await;
+    assert_hot_state_is_rebuilt(cluster.node(behind)).await;
     fill(&cluster, behind, 60..70).await;
     cluster.assert_agreement().await;
     cluster.stop(behind).await;
@@ -91,6 +101,7 @@ async fn a_running_follower_swaps_its_state_while_a_view_is_open() {
     assert_eq!(view.applied_index(), seen);
     assert!(view.read(&quorla_ledger::tables::CLUSTER).unwrap().is_some(), "the former state is readable");
     assert!(cluster.node(behind).has(39));
+    assert_hot_state_is_rebuilt(cluster.node(behind)).await;
     drop(view);
     cluster.stop(behind).await;
     cluster.restart(behind).await;

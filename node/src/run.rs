@@ -49,6 +49,8 @@ use report::Report;
 const GROUP: GroupId = GroupId(0);
 /// How long leadership may take to move when this node stops.
 const TRANSFER_MAX: Duration = Duration::from_secs(2);
+/// By then a start has touched all that it needs: gossip, an election, the first leases.
+const SETTLED_AFTER: Duration = Duration::from_secs(10);
 
 /// What starts beside the configuration.
 #[derive(Clone, Debug)]
@@ -136,7 +138,6 @@ impl Node {
             stopping,
         };
         node.serve();
-        quorla_actors::pages::forget_start();
         tracing::info!(name = %node.listening.name, quic = %node.listening.quic, http = %node.listening.http, "the node is up");
         Ok(node)
     }
@@ -208,6 +209,11 @@ impl Node {
             key: ids::NodeKey(self.network.own.key.0),
         };
         self.tasks.spawn(stoppable(report.run(), self.stopping.subscribe()));
+        let settled = async {
+            tokio::time::sleep(SETTLED_AFTER).await;
+            quorla_actors::pages::forget_start();
+        };
+        self.tasks.spawn(stoppable(settled, self.stopping.subscribe()));
         self.network.link.follow(self.network.gossip.members());
         self.service.open();
     }

@@ -15,8 +15,8 @@ use tokio::{sync::watch, time::MissedTickBehavior};
 
 use crate::replica::Replica;
 
-/// Between two rings by time.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Between two rings by time: by so much may a timer be late, and an idle node is woken no oftener.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// Says whether a ring waits to be answered.
 #[derive(Clone, Debug, Default)]

@@ -21,9 +21,13 @@ const SLEW_DIVISOR: i64 = 20;
 pub struct ClockSkew {
     /// The voter.
     pub raft_id: u64,
-    /// Its wall clock minus ledger time, in milliseconds.
+    /// Its wall clock minus ledger time, in milliseconds, to the nearest [`SKEW_STEP_MS`]: whoever watches the status is not
+    /// woken by jitter.
     pub ahead_ms: i64,
 }
+
+/// What clocks are off by is said in steps of so many milliseconds.
+const SKEW_STEP_MS: i64 = 100;
 
 /// A peer's wall clock minus our boot clock, and when we learned it.
 #[derive(Debug, Clone, Copy)]
@@ -146,11 +150,15 @@ impl LedgerTime {
         let state = self.state();
         let others = state.samples.iter().filter(|(raft_id, _)| state.voters.contains(raft_id));
         let mut skews: Vec<ClockSkew> = others
-            .map(|(raft_id, sample)| ClockSkew { raft_id: *raft_id, ahead_ms: sample.offset_ms - reference })
+            .map(|(raft_id, sample)| ClockSkew { raft_id: *raft_id, ahead_ms: stepped(sample.offset_ms - reference) })
             .collect();
-        skews.push(ClockSkew { raft_id: self.raft_id, ahead_ms: own - reference });
+        skews.push(ClockSkew { raft_id: self.raft_id, ahead_ms: stepped(own - reference) });
         skews
     }
+}
+
+fn stepped(ahead_ms: i64) -> i64 {
+    (ahead_ms + ahead_ms.signum() * SKEW_STEP_MS / 2) / SKEW_STEP_MS * SKEW_STEP_MS
 }
 
 impl State {

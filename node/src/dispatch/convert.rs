@@ -37,8 +37,9 @@ pub fn spec(job: client::JobRequest) -> JobSpec {
 /// The program's file name, as far as it can be a name.
 fn default_name(program: Option<&String>) -> String {
     let file = program.and_then(|program| Path::new(program).file_name()).and_then(|file| file.to_str());
-    let plain: String = file.unwrap_or("job").chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
-    plain.chars().take(64).collect()
+    let mut plain: String = file.unwrap_or("job").chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
+    plain.truncate(plain.floor_char_boundary(client::limits::NAME_BYTES_MAX));
+    plain
 }
 
 const fn resources(resources: client::Resources) -> Resources {
@@ -101,7 +102,8 @@ mod tests {
 
     #[test]
     fn a_job_that_says_nothing_but_its_command_passes_the_ledgers_check() {
-        for program in ["true", "/usr/bin/env", "./weird name!", "/"] {
+        let wide = "\u{4e2d}".repeat(64);
+        for program in ["true", "/usr/bin/env", "./weird name!", "/", &wide] {
             let spec = spec(client::JobRequest::new([program]));
             assert_eq!(spec.check(), Ok(()), "{program}");
         }

@@ -29,6 +29,8 @@ async fn a_minority_refuses_writes_and_fresh_reads_and_answers_stale_ones() {
     assert_eq!(read.code(), NO_QUORUM, "{read}");
     let cancel = client.cancel(job).await.expect_err("no majority, no cancel");
     assert_eq!(cancel.code(), NO_QUORUM, "{cancel}");
+    let wait = trial.client.wait(unwritten, Some(1)).await.expect_err("nobody can tell");
+    assert_eq!(wait.code(), "wait_timed_out", "whoever said how long is not held longer: {wait}");
     assert_eq!(client.reading(ReadLevel::Stale).info(job).await.unwrap().id, job);
 
     trial.node((leader + 2) % 3).thaw().unwrap();

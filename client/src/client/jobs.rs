@@ -1,5 +1,7 @@
 //! Calls about jobs that exist: wait, look, list, cancel, retry.
 
+use std::time::Duration;
+
 use super::{Client, call_for};
 use crate::clock::Stopwatch;
 use crate::error::Error;
@@ -9,6 +11,9 @@ use crate::refusal::{ErrorBody, ErrorCode};
 use crate::reply::{Cancelled, PrefixMatch, Reply, Submitted};
 use crate::request::{Cancel, JobQuery, ListQuery, LogsQuery, PrefixQuery, Request, Retry, Wait};
 use crate::view::{JobHistory, JobLogs, JobPage, JobView};
+
+/// Beyond the time that a wait was given, so long for the answer that it is up.
+const ANSWER_MS_MAX: u64 = 250;
 
 impl Client {
     /// Waits until a job has ended, or for so many milliseconds.
@@ -20,8 +25,16 @@ impl Client {
         loop {
             let left_ms = timeout_ms.map_or(WAIT_MS_MAX, |timeout| timeout.saturating_sub(since.elapsed_ms()));
             let wait = Wait { job, timeout_ms: left_ms.min(WAIT_MS_MAX), read: self.read };
-            let view: Result<Box<JobView>, Error> = call_for!(self, Request::Wait(wait), Some(job), Reply::Waited);
-            let view = view?;
+            let asking = self.wait_once(wait);
+            let view = match timeout_ms {
+                None => asking.await?,
+                // The node answers in time if it can; a cluster that can't must not hold whoever said how long.
+                Some(timeout_ms) => {
+                    let patience = Duration::from_millis(left_ms.saturating_add(ANSWER_MS_MAX));
+                    let timed_out = |_| Error::WaitTimedOut { job, timeout_ms };
+                    tokio::time::timeout(patience, asking).await.map_err(timed_out)??
+                }
+            };
             if view.state.is_ended() {
                 return Ok(*view);
             }
@@ -29,6 +42,11 @@ impl Client {
                 return Err(Error::WaitTimedOut { job, timeout_ms });
             }
         }
+    }
+
+    async fn wait_once(&self, wait: Wait) -> Result<Box<JobView>, Error> {
+        let job = wait.job;
+        call_for!(self, Request::Wait(wait), Some(job), Reply::Waited)
     }
 
     /// A job in full.

@@ -43,7 +43,7 @@ pub(crate) struct RequestFlags {
     #[command(flatten)]
     patience: PatienceFlags,
     /// The same key and job again is the same job
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) idempotency_key: Option<String>,
 }
 

@@ -22,12 +22,37 @@ pub(super) const EXAMPLES: &str = "Examples:\n  quorla job submit -- make -C /sr
     output_tail_bytes, labels, idempotency_key.\n\
     With --from-file, --idempotency-key KEY gives each line without a key of its own the key KEY-<line>.";
 
+/// Flags that describe one job, and would be lost on lines that describe theirs.
+const OF_ONE_JOB: &[&str] = &[
+    "name",
+    "queue",
+    "priority",
+    "env",
+    "working_directory",
+    "cpu",
+    "memory",
+    "slots",
+    "constraint",
+    "label",
+    "attempts",
+    "backoff",
+    "backoff_max",
+    "retry_on",
+    "attempt_timeout",
+    "queue_timeout",
+    "job_timeout",
+    "delay",
+    "kill_signal",
+    "kill_grace",
+    "output_tail",
+];
+
 #[derive(Debug, Args)]
 pub(crate) struct Submit {
     #[command(flatten)]
     request: RequestFlags,
-    /// Jobs as JSON lines from a file; `-` reads standard input
-    #[arg(long, value_name = "FILE", conflicts_with = "command")]
+    /// Jobs as JSON lines from a file; `-` reads standard input. Each line says all of its job
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["command"].iter().chain(OF_ONE_JOB))]
     from_file: Option<PathBuf>,
     /// Check everything that needs no cluster, and submit nothing
     #[arg(long)]
@@ -47,7 +72,8 @@ pub(super) async fn run(arguments: Submit, session: &Session, output: &Output) -
     let dry_run = arguments.dry_run;
     if dry_run {
         let wanted = wanted(arguments, quorla_client::clock::wall_ms())?;
-        output.say(format!("{} jobs are well-formed; nothing was submitted", wanted.len()));
+        output.document(&well_formed(wanted.len()))?;
+        output.say("nothing was submitted");
         return Ok(Exit::OK);
     }
     if arguments.from_file.is_some() {
@@ -95,6 +121,12 @@ fn report(lines: &[Option<usize>], outcomes: Vec<Result<Submitted, Error>>, outp
         output.document(&document(&accepted, lines == [None]))?;
     }
     Fault::of_many("submit jobs", lines.len(), failed).map_or(Ok(Exit::OK), Err)
+}
+
+fn well_formed(jobs: usize) -> Document {
+    let mut table = Table::pairs();
+    table.pair("well-formed jobs", jobs.to_string());
+    Document { json: json!({"well_formed": jobs}), table, ids: Vec::new() }
 }
 
 fn document(accepted: &[Submitted], only_one: bool) -> Document {

@@ -10,6 +10,7 @@ use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::local::{Cluster, Control, ControlledNode, Ready, Settings};
 use crate::output::Output;
+use crate::session::Session;
 use crate::stop::{Stop, listen};
 
 #[derive(Debug, Args)]
@@ -38,7 +39,8 @@ struct WrittenProfile {
     path: PathBuf,
 }
 
-pub(crate) async fn run(arguments: &Dev, output: &Output) -> Result<Exit, Fault> {
+pub(crate) async fn run(arguments: &Dev, session: &Session, output: &Output) -> Result<Exit, Fault> {
+    refuse_other_profile(session)?;
     refuse_second()?;
     let (mut stop, restart) = (Stop::new()?, listen(SignalKind::user_defined1())?);
     let settings = Settings {
@@ -72,6 +74,17 @@ async fn serve(mut cluster: Cluster, mut stop: Stop, mut restart: Signal, output
     drop(written);
     output.say("stopping");
     cluster.stop().await.map(|()| Exit::OK)
+}
+
+/// What this cluster is found by has one name, or nobody would know which profile to remove.
+fn refuse_other_profile(session: &Session) -> Result<(), Fault> {
+    match session.asked_for() {
+        Some(name) if name != profile::DEV_PROFILE => {
+            let message = format!("start a cluster: it is found by the profile {}, not {name}", profile::DEV_PROFILE);
+            Err(Fault::usage(message).hint("Leave out --profile, and QUORLA_PROFILE."))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// One dev cluster per user: a second one would take the profile from the first.

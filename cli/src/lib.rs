@@ -104,7 +104,7 @@ fn run(cli: Cli, output: &Output) -> Result<Exit, Fault> {
         Command::Node(NodeCommand::Start(start)) => start.run(),
         Command::Node(command) => on_runtime(node::run(command, &session, output)),
         Command::Cluster(command) => on_runtime(cluster::run(&command, &session, output)),
-        Command::Dev(dev) => on_runtime(dev::run(&dev, output)),
+        Command::Dev(dev) => on_runtime(dev::run(&dev, &session, output)),
         Command::Drill(command) => on_runtime(drill::run(&command, &session, output)),
         Command::Demo(demo) => on_runtime(demo::run(&demo, output)),
         Command::Bench(command) => on_threads(bench::run(&command, output)),

@@ -26,6 +26,11 @@ impl Session {
         Self { name }
     }
 
+    /// The profile's name when a flag or the environment gave one.
+    pub(crate) fn asked_for(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
     /// The profile that this session uses, and its name.
     pub(crate) fn profile(&self) -> Result<(String, Profile), Fault> {
         Profile::find(self.name.as_deref()).map_err(|error| quorla_client::Error::from(error).into())

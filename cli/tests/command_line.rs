@@ -89,6 +89,21 @@ fn a_wrong_command_line_is_usage() {
     assert_eq!(user.run(&["job", "frobnicate"]).0, 2);
     assert_eq!(user.run(&["job", "submit", "--priority", "101", "--", "true"]).0, 2);
     assert_eq!(user.run(&["--help"]).0, 0);
+    assert_eq!(user.run(&["job", "submit", "--idempotency-key", "", "--", "true"]).0, 2);
+    assert_eq!(user.run(&["--profile", "other", "dev"]).0, 2);
+}
+
+#[test]
+fn flags_of_one_job_are_not_lost_on_lines() {
+    let user = User::new();
+    for flag in
+        [["--priority", "90"], ["--queue", "q"], ["--label", "a=b"], ["--attempts", "3"], ["--job-timeout", "9s"]]
+    {
+        let arguments = [&["job", "submit", "--dry-run", "--from-file", "-"][..], &flag].concat();
+        let (code, _, stderr) = user.run_with(&arguments, "{\"command\": [\"true\"]}\n");
+        assert_eq!(code, 2, "{flag:?}");
+        assert!(stderr.contains("cannot be used with"), "{stderr}");
+    }
 }
 
 #[test]
@@ -102,8 +117,10 @@ fn a_wrong_line_of_a_file_is_told_with_its_number_before_anything_is_submitted()
 
 #[test]
 fn a_dry_run_needs_no_cluster() {
-    let (code, _, stderr) = User::new().run(&["job", "submit", "--dry-run", "--", "true"]);
-    assert_eq!((code, stderr.as_str()), (0, "1 jobs are well-formed; nothing was submitted\n"));
+    let (code, stdout, stderr) = User::new().run(&["job", "submit", "--dry-run", "-o", "json", "--", "true"]);
+    assert_eq!((code, stderr.as_str()), (0, "nothing was submitted\n"));
+    let json: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(json, serde_json::json!({"well_formed": 1}));
 }
 
 #[test]

@@ -161,7 +161,7 @@ impl Error {
             Self::WaitTimedOut { .. } => "It goes on; wait again, or with a longer --timeout.",
             Self::PrefixAmbiguous { .. } => "Give more characters of the id.",
             Self::ReadJob(_) => "See the fields: quorla job submit --help",
-            Self::Setup(SetupError::NoProfile { .. }) => "Start a cluster: quorla dev",
+            Self::Setup(SetupError::NoProfile { .. }) => "Start a cluster: quorla dev, which writes the profile dev",
             Self::Setup(SetupError::Write { .. } | SetupError::Socket(_)) => {
                 "See whether this machine has room and permits it."
             }

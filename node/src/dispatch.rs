@@ -137,7 +137,7 @@ impl Dispatch {
 
     fn not_read(&self, attempt: &str, error: &ReadError) -> ErrorBody {
         ErrorBody::new(ErrorCode::NoQuorum, format!("{attempt}: {error}"))
-            .hint("Try again; see `quorla cluster status`, or ask for a stale read.")
+            .hint("Try again; see `quorla cluster status`.")
             .leader(self.leader_address())
     }
 

@@ -124,7 +124,7 @@ impl Running<'_> {
         tokio::select! {
             ((), view) = futures::future::join(cancel, ended) => self.finish(&view?).await,
             _ = self.interrupts.recv() => {
-                output.say(format!("detached; it goes on: quorla job wait {id}"));
+                output.say(format!("detached; it is being cancelled: quorla job wait {id}"));
                 Ok(Exit::INTERRUPTED)
             }
         }

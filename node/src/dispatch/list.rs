@@ -126,7 +126,7 @@ fn cursor(cursor: Option<&str>) -> Result<Option<ids::JobId>, ErrorBody> {
     let Some(text) = cursor else { return Ok(None) };
     let job: JobId = text.parse().map_err(|error| {
         ErrorBody::new(ErrorCode::InvalidRequest, format!("list jobs: the cursor is none: {error}"))
-            .hint("Use the `next` of the page before.")
+            .hint("Use the cursor that came with the page before.")
     })?;
     Ok(Some(ids::JobId(job.as_u128())))
 }

@@ -80,6 +80,9 @@ impl NodeError {
     #[must_use]
     pub const fn hint(&self) -> Option<&'static str> {
         match self {
+            Self::Identity(_) => Some(
+                "See the keys and certificates that transport names in cluster.toml; `quorla dev` makes a cluster with its own.",
+            ),
             Self::Consensus(StartError::Locked { .. }) => Some("Stop the other node, or set another node.data_dir."),
             Self::Consensus(StartError::NewerFormat { .. }) => Some("Start the newer version of quorla."),
             Self::Consensus(StartError::OtherCluster { .. }) => {

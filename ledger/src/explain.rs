@@ -4,6 +4,7 @@ use crate::{
     hot::Stage,
     ids::{JobId, NodeId},
     ledger::{Ledger, Records},
+    limits::AHEAD_COUNTED_MAX,
     outcome::StopCause,
     place::{Candidate, Wish},
     record::{JobRecord, JobState, Placed, Stored},
@@ -27,7 +28,28 @@ pub enum Waiting {
     Stop(Placed, StopCause),
 }
 
+/// How many queued jobs are due a place before another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ahead {
+    /// Of these, [`AHEAD_COUNTED_MAX`] at most were counted.
+    pub jobs: usize,
+    /// Whether there are more.
+    pub more: bool,
+}
+
 impl Ledger {
+    /// How many queued jobs are due a place before this one; nothing for a job that is not queued.
+    ///
+    /// Looks at [`AHEAD_COUNTED_MAX`] jobs and one more at the most.
+    #[must_use]
+    pub fn ahead_of(&self, job: JobId) -> Option<Ahead> {
+        let hot = self.hot.jobs.get(&job).filter(|hot| hot.stage == Stage::Queued)?;
+        let heads = self.hot.queue.heads().take_while(|head| head.rank < hot.rank);
+        let before = heads.flat_map(|head| head.line.range(..hot.rank));
+        let counted = before.take(AHEAD_COUNTED_MAX + 1).count();
+        Some(Ahead { jobs: counted.min(AHEAD_COUNTED_MAX), more: counted > AHEAD_COUNTED_MAX })
+    }
+
     /// Why this job has not ended yet; nothing if it has, or never was.
     #[must_use]
     pub fn why_waiting(&self, job: JobId, records: &impl Records) -> Option<Waiting> {

@@ -102,6 +102,8 @@ pub const OVERTAKINGS_MAX: u32 = 16;
 pub const HEADS_PLANNED_MAX: usize = 256;
 /// Queue heads that one refill or fast path looks at.
 pub const HEADS_SCANNED_MAX: usize = 64;
+/// Queued jobs before another that are counted for whoever asks why it waits.
+pub const AHEAD_COUNTED_MAX: usize = 1_000;
 /// Timers that one `FireTimers` fires at the most.
 pub const TIMERS_FIRED_MAX: u32 = 240;
 /// Ended jobs that one expiry command removes at the most; each has up to twenty records.

@@ -1,8 +1,9 @@
 //! I16: every job that has not ended says what it waits for.
 
 use quorla_ledger::{
-    explain::Waiting,
+    explain::{Ahead, Waiting},
     ids::JobId,
+    limits::AHEAD_COUNTED_MAX,
     outcome::{Exit, StopCause},
     reply::{Lack, Rejection},
     spec::LabelTest,
@@ -10,7 +11,7 @@ use quorla_ledger::{
 };
 
 use crate::{
-    build::{bound_to, plain, retried, slots, spec, wide},
+    build::{bound_to, plain, retried, slots, spec, urgent, wide},
     world::{DAWN, World},
 };
 
@@ -83,5 +84,31 @@ fn an_ended_job_waits_for_nothing() {
     world.fire(1);
     for job in [succeeded, failed, cancelled, expired, JobId(1)] {
         check(&world, job, None);
+    }
+}
+
+#[test]
+fn jobs_of_every_demand_that_come_first_are_counted() {
+    let mut world = World::new();
+    let first = world.queued(plain());
+    let wide = world.queued(wide(2));
+    let late = world.queued(urgent(10));
+    let urgent = world.queued(urgent(90));
+    for (job, jobs) in [(urgent, 0), (first, 1), (wide, 2), (late, 3)] {
+        assert_eq!(world.ledger.ahead_of(job), Some(Ahead { jobs, more: false }));
+    }
+    assert_eq!(world.ledger.ahead_of(JobId(1)), None);
+}
+
+#[test]
+fn jobs_that_come_first_are_counted_up_to_a_bound() {
+    let mut world = World::new();
+    for _ in 0..AHEAD_COUNTED_MAX {
+        world.queued(plain());
+    }
+    let at_the_bound = world.queued(plain());
+    let beyond = world.queued(plain());
+    for (job, more) in [(at_the_bound, false), (beyond, true)] {
+        assert_eq!(world.ledger.ahead_of(job), Some(Ahead { jobs: AHEAD_COUNTED_MAX, more }));
     }
 }

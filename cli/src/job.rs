@@ -2,6 +2,7 @@
 
 mod cancel;
 mod duration;
+mod explain;
 mod from_file;
 mod history;
 mod list;
@@ -37,6 +38,9 @@ pub(crate) enum JobCommand {
     /// Show one job in full
     #[command(after_help = "Examples:\n  quorla job info last\n  quorla job info 3f2k -o yaml")]
     Info(Which),
+    /// Say why a job does not run yet, where it runs, or how it ended
+    #[command(after_help = explain::EXAMPLES)]
+    Explain(Which),
     /// Wait until a job has ended; exits with 0, 10, 11 or 12 as it ended
     #[command(after_help = "Example:\n  quorla job wait last --timeout 30s || echo it did not succeed")]
     Wait(wait::Wait),
@@ -68,6 +72,7 @@ pub(crate) async fn run(command: JobCommand, session: &Session, output: &Output)
         JobCommand::Submit(submit) => submit::run(submit, session, output).await,
         JobCommand::List(list) => list::run(list, session, output).await,
         JobCommand::Info(which) => show::run(&which, session, output).await,
+        JobCommand::Explain(which) => explain::run(&which, session, output).await,
         JobCommand::Wait(wait) => wait::run(&wait, session, output).await,
         JobCommand::Logs(logs) => logs::run(&logs, session, output).await,
         JobCommand::Cancel(cancel) => cancel::run(cancel, session, output).await,

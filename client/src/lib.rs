@@ -59,6 +59,7 @@ pub use request::{
 pub use suggest::nearest;
 pub use tls::{ALPN, CLOSED_FOR_CLUSTER, CLOSED_FOR_ROLE, Credentials, Pem, SERVER_NAME};
 pub use view::{
-    AttemptOutcome, AttemptView, ClusterStatus, ContentHash, EventView, JobHistory, JobLogs, JobPage, JobState,
-    JobSummary, JobView, NodeRole, NodeView, Tail, Usage,
+    AttemptOutcome, AttemptView, ClusterStatus, ContentHash, EventView, JobDeadline, JobExplanation, JobHistory,
+    JobLogs, JobPage, JobState, JobSummary, JobTimeout, JobView, JobsAhead, NodeRejection, NodeRole, NodeView,
+    RejectionReason, ScarceResource, Shortage, Tail, Usage,
 };

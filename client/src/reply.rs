@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::JobId;
 use crate::refusal::ErrorBody;
-use crate::view::{ClusterStatus, ContentHash, JobHistory, JobLogs, JobPage, JobState, JobSummary, JobView, NodeView};
+use crate::view::{
+    ClusterStatus, ContentHash, JobExplanation, JobHistory, JobLogs, JobPage, JobState, JobSummary, JobView, NodeView,
+};
 
 /// One answer of the client plane.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +48,8 @@ pub enum Reply {
     ContentHashMarked(u64),
     /// To `ContentHash`.
     ContentHash(ContentHash),
+    /// To `Explain`.
+    Explained(Box<JobExplanation>),
 }
 
 /// The server's greeting.

@@ -44,6 +44,8 @@ pub enum Request {
     MarkContentHash(RequestId),
     /// The hash that the *answering node* computed for this mark; it waits for it up to the given time.
     ContentHash(ContentHashQuery),
+    /// Why a job does not run yet, where it runs, or how it ended.
+    Explain(JobQuery),
 }
 
 impl Request {
@@ -75,6 +77,7 @@ impl Request {
             Self::Status => "read the cluster's status",
             Self::MarkContentHash(_) => "mark a content hash",
             Self::ContentHash(_) => "read a content hash",
+            Self::Explain(_) => "explain a job",
         }
     }
 }

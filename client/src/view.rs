@@ -1,9 +1,13 @@
 //! What a server tells about jobs, nodes and the cluster. Views are copies: they decide nothing.
 
 mod cluster;
+mod explain;
 mod history;
 mod job;
 
 pub use cluster::{ClusterStatus, ContentHash, NodeRole, NodeView};
+pub use explain::{
+    JobDeadline, JobExplanation, JobTimeout, JobsAhead, NodeRejection, RejectionReason, ScarceResource, Shortage,
+};
 pub use history::{EventView, JobHistory, JobLogs, Tail};
 pub use job::{AttemptOutcome, AttemptView, JobPage, JobState, JobSummary, JobView, Usage};

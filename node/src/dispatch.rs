@@ -6,6 +6,7 @@
 mod cluster;
 pub mod convert;
 mod ended;
+mod explain;
 mod inspections;
 mod job;
 mod list;
@@ -113,6 +114,7 @@ impl Dispatch {
             Request::Status => self.status().await,
             Request::MarkContentHash(_) => self.mark_content_hash().await,
             Request::ContentHash(query) => self.content_hash(query).await,
+            Request::Explain(query) => self.explain(query).await,
         }
     }
 

@@ -10,7 +10,7 @@ use crate::limits::WAIT_MS_MAX;
 use crate::refusal::{ErrorBody, ErrorCode};
 use crate::reply::{Cancelled, PrefixMatch, Reply, Submitted};
 use crate::request::{Cancel, JobQuery, ListQuery, LogsQuery, PrefixQuery, Request, Retry, Wait};
-use crate::view::{JobHistory, JobLogs, JobPage, JobView};
+use crate::view::{JobExplanation, JobHistory, JobLogs, JobPage, JobView};
 
 /// Beyond the time that a wait was given, so long for the answer that it is up.
 const ANSWER_MS_MAX: u64 = 250;
@@ -57,6 +57,16 @@ impl Client {
         let request = Request::Info(JobQuery { job, read: self.read });
         let view: Result<Box<JobView>, Error> = call_for!(self, request, Some(job), Reply::Job);
         view.map(|view| *view)
+    }
+
+    /// Why a job does not run yet, with every node's reason; where it runs; or how it ended.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with `not_found` when there is no such job.
+    pub async fn explain(&self, job: JobId) -> Result<JobExplanation, Error> {
+        let request = Request::Explain(JobQuery { job, read: self.read });
+        let told: Result<Box<JobExplanation>, Error> = call_for!(self, request, Some(job), Reply::Explained);
+        told.map(|explanation| *explanation)
     }
 
     /// A page of jobs, newest first, as fresh as this client's reads are.

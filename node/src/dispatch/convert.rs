@@ -60,6 +60,17 @@ fn constraint(constraint: client::Constraint) -> Constraint {
     Constraint { label: constraint.label, test }
 }
 
+/// The same constraint as a client writes it.
+pub(super) fn shown_constraint(constraint: &Constraint) -> client::Constraint {
+    let rule = match constraint.test.clone() {
+        LabelTest::Is(value) => client::LabelRule::Equals(value),
+        LabelTest::IsNot(value) => client::LabelRule::NotEquals(value),
+        LabelTest::In(values) => client::LabelRule::In(values),
+        LabelTest::Exists => client::LabelRule::Exists,
+    };
+    client::Constraint { label: constraint.label.clone(), rule }
+}
+
 fn retry(policy: client::RetryPolicy) -> RetryPolicy {
     let backoff = match policy.backoff {
         client::Backoff::Fixed { delay_ms } => Backoff::Fixed(Millis(delay_ms)),

@@ -82,7 +82,7 @@ impl Dispatch {
         self.show_record(reading, &record)
     }
 
-    fn show_record(&self, reading: &Reading, record: &JobRecord) -> Result<JobView, ErrorBody> {
+    pub(super) fn show_record(&self, reading: &Reading, record: &JobRecord) -> Result<JobView, ErrorBody> {
         let names = reading.names_of(view::nodes_of(record))?;
         let mut shown = view::job(record, reading.spec(record.id)?, &names);
         shown.reason = shown.reason.or_else(|| self.why_queued(record));

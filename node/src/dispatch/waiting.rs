@@ -12,7 +12,7 @@ use quorla_ledger::{
 use super::Dispatch;
 
 /// The hot state alone: whoever waits for more than a place is told so by the job's record.
-struct NoRecords;
+pub(super) struct NoRecords;
 
 impl Records for NoRecords {
     fn read(&self, _: &[u8]) -> Option<Vec<u8>> {
@@ -30,7 +30,7 @@ impl Dispatch {
     }
 }
 
-fn words(waiting: Waiting) -> Option<String> {
+pub(super) fn words(waiting: Waiting) -> Option<String> {
     match waiting {
         Waiting::Planner(_) => Some("a node has room for it; it is about to be assigned".into()),
         Waiting::Place(rejections) if rejections.is_empty() => Some("there is no node".into()),

@@ -6,6 +6,7 @@ mod any_node;
 mod bad_input;
 mod command_line;
 mod dispatch;
+mod drain;
 mod explain;
 mod freeze;
 mod jobs;

@@ -51,7 +51,7 @@ impl Exit {
             Error::Refused(body) | Error::NotNow(body) => Self::of_refusal(body),
             Error::OutcomeUnknown { .. } => Self::UNKNOWN,
             Error::Unavailable { .. } => Self::UNAVAILABLE,
-            Error::WaitTimedOut { .. } => Self::WAIT_TIMED_OUT,
+            Error::WaitTimedOut { .. } | Error::NodeWaitTimedOut { .. } => Self::WAIT_TIMED_OUT,
             Error::PrefixAmbiguous { .. } | Error::ReadJob(_) => Self::USAGE,
             Error::HandshakeRefused { .. } => Self::DENIED,
             Error::Setup(quorla_client::SetupError::NoProfile { .. }) => Self::UNAVAILABLE,

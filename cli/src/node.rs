@@ -1,5 +1,6 @@
 //! `quorla node`.
 
+mod drain;
 mod list;
 mod start;
 
@@ -23,11 +24,21 @@ pub(crate) enum NodeCommand {
     /// List the nodes: role, slots, what they have applied
     #[command(after_help = "Examples:\n  quorla node list\n  quorla node list --watch\n  quorla node list -o json")]
     List(Watch),
+    /// Give a node no new work; what runs there goes on
+    #[command(
+        after_help = "Examples:\n  quorla node drain n2\n  quorla node drain n2 --wait --timeout 10m && echo nothing runs there"
+    )]
+    Drain(drain::Drain),
+    /// Give a drained node work again
+    #[command(after_help = "Example:\n  quorla node undrain n2")]
+    Undrain(drain::Undrain),
 }
 
 pub(crate) async fn run(command: NodeCommand, session: &Session, output: &Output) -> Result<Exit, Fault> {
     match command {
         NodeCommand::Start(_) => unreachable!("a node starts on a runtime of its own"),
         NodeCommand::List(watch) => list::run(&watch, session, output).await,
+        NodeCommand::Drain(drain) => drain::drain(drain, session, output).await,
+        NodeCommand::Undrain(which) => drain::undrain(which, session, output).await,
     }
 }

@@ -158,6 +158,7 @@ impl Client {
         let (lane, extra_ms) = match request {
             Request::Wait(wait) => (Lane::Waiting, wait.timeout_ms),
             Request::ContentHash(query) => (Lane::Waiting, query.timeout_ms),
+            Request::WaitForNode(wait) => (Lane::Waiting, wait.timeout_ms),
             _ => (Lane::Prompt, 0),
         };
         let timeout = Duration::from_millis(self.inner.options.try_timeout_ms.saturating_add(extra_ms));

@@ -50,6 +50,16 @@ pub enum Error {
         /// The caller's bound.
         timeout_ms: u64,
     },
+    /// Attempts still ran on a draining node when the time that the caller gave was up.
+    #[error("wait for node {node}: {attempts} attempts still run there after {timeout_ms} ms")]
+    NodeWaitTimedOut {
+        /// The node.
+        node: String,
+        /// How many.
+        attempts: u32,
+        /// The caller's bound.
+        timeout_ms: u64,
+    },
     /// Several jobs begin with this prefix.
     #[error("find the job {prefix}: {} jobs begin with it", count(candidates.len(), *more))]
     PrefixAmbiguous {
@@ -133,7 +143,7 @@ impl Error {
             Self::HandshakeRefused { .. } => "handshake_refused",
             Self::OutcomeUnknown { .. } => ErrorCode::OutcomeUnknown.as_str(),
             Self::Unavailable { .. } => "unavailable",
-            Self::WaitTimedOut { .. } => "wait_timed_out",
+            Self::WaitTimedOut { .. } | Self::NodeWaitTimedOut { .. } => "wait_timed_out",
             Self::PrefixAmbiguous { .. } => ErrorCode::PrefixAmbiguous.as_str(),
             Self::ReadJob(ReadJobError::UnknownField { .. }) => ErrorCode::UnknownField.as_str(),
             Self::ReadJob(ReadJobError::Malformed { .. }) => ErrorCode::InvalidRequest.as_str(),
@@ -159,6 +169,7 @@ impl Error {
                 "See whether these addresses are right and the nodes run there; trying again may help."
             }
             Self::WaitTimedOut { .. } => "It goes on; wait again, or with a longer --timeout.",
+            Self::NodeWaitTimedOut { .. } => "The node goes on draining; wait again, or with a longer --timeout.",
             Self::PrefixAmbiguous { .. } => "Give more characters of the id.",
             Self::ReadJob(_) => "See the fields: quorla job submit --help",
             Self::Setup(SetupError::NoProfile { .. }) => "Start a cluster: quorla dev, which writes the profile dev",

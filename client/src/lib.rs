@@ -53,13 +53,13 @@ pub use profile::Profile;
 pub use refusal::{ErrorBody, ErrorCode};
 pub use reply::{Cancelled, PrefixMatch, Reply, Response, Submitted, Welcome};
 pub use request::{
-    Cancel, ContentHashQuery, Hello, JobQuery, ListQuery, LogsQuery, PROTOCOL_VERSION, PrefixQuery, ReadLevel, Request,
-    Retry, Submit, Wait,
+    Cancel, ContentHashQuery, DrainNode, Hello, JobQuery, ListQuery, LogsQuery, NodeWait, PROTOCOL_VERSION,
+    PrefixQuery, ReadLevel, Request, Retry, Submit, Wait,
 };
 pub use suggest::nearest;
 pub use tls::{ALPN, CLOSED_FOR_CLUSTER, CLOSED_FOR_ROLE, Credentials, Pem, SERVER_NAME};
 pub use view::{
     AttemptOutcome, AttemptView, ClusterStatus, ContentHash, EventView, JobDeadline, JobExplanation, JobHistory,
     JobLogs, JobPage, JobState, JobSummary, JobTimeout, JobView, JobsAhead, NodeRejection, NodeRole, NodeView,
-    RejectionReason, ScarceResource, Shortage, Tail, Usage,
+    NodeWork, RejectionReason, ScarceResource, Shortage, Tail, Usage,
 };

@@ -6,6 +6,7 @@ use crate::ids::JobId;
 use crate::refusal::ErrorBody;
 use crate::view::{
     ClusterStatus, ContentHash, JobExplanation, JobHistory, JobLogs, JobPage, JobState, JobSummary, JobView, NodeView,
+    NodeWork,
 };
 
 /// One answer of the client plane.
@@ -50,6 +51,8 @@ pub enum Reply {
     ContentHash(ContentHash),
     /// To `Explain`.
     Explained(Box<JobExplanation>),
+    /// To `DrainNode` and `WaitForNode`.
+    NodeWork(NodeWork),
 }
 
 /// The server's greeting.

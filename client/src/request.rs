@@ -46,6 +46,10 @@ pub enum Request {
     ContentHash(ContentHashQuery),
     /// Why a job does not run yet, where it runs, or how it ended.
     Explain(JobQuery),
+    /// Stop or resume giving new work to a node.
+    DrainNode(DrainNode),
+    /// What runs on a node; answered when a draining one is idle, or when the time is up.
+    WaitForNode(NodeWait),
 }
 
 impl Request {
@@ -54,7 +58,12 @@ impl Request {
     pub const fn is_mutating(&self) -> bool {
         matches!(
             self,
-            Self::Submit(_) | Self::SubmitMany(_) | Self::Cancel(_) | Self::Retry(_) | Self::MarkContentHash(_)
+            Self::Submit(_)
+                | Self::SubmitMany(_)
+                | Self::Cancel(_)
+                | Self::Retry(_)
+                | Self::MarkContentHash(_)
+                | Self::DrainNode(_)
         )
     }
 
@@ -78,6 +87,9 @@ impl Request {
             Self::MarkContentHash(_) => "mark a content hash",
             Self::ContentHash(_) => "read a content hash",
             Self::Explain(_) => "explain a job",
+            Self::DrainNode(DrainNode { draining: true, .. }) => "drain a node",
+            Self::DrainNode(_) => "undrain a node",
+            Self::WaitForNode(_) => "look at a node's work",
         }
     }
 }
@@ -188,6 +200,30 @@ pub struct ContentHashQuery {
     pub index: u64,
     /// How long the server may wait for it, in milliseconds.
     pub timeout_ms: u64,
+}
+
+/// Stop or resume giving new work to a node. What is so already is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainNode {
+    /// This request's id.
+    pub request_id: RequestId,
+    /// The node's name.
+    pub node: String,
+    /// Whether it takes nothing new from now on.
+    pub draining: bool,
+    /// The same key again is the same request.
+    pub idempotency_key: Option<String>,
+}
+
+/// Wait until nothing runs on a draining node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeWait {
+    /// The node's name.
+    pub node: String,
+    /// Milliseconds after which the server answers anyway, at most `limits::WAIT_MS_MAX`.
+    pub timeout_ms: u64,
+    /// How fresh the answer must be.
+    pub read: ReadLevel,
 }
 
 /// How fresh a read must be.

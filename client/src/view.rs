@@ -1,11 +1,13 @@
 //! What a server tells about jobs, nodes and the cluster. Views are copies: they decide nothing.
 
 mod cluster;
+mod drain;
 mod explain;
 mod history;
 mod job;
 
 pub use cluster::{ClusterStatus, ContentHash, NodeRole, NodeView};
+pub use drain::NodeWork;
 pub use explain::{
     JobDeadline, JobExplanation, JobTimeout, JobsAhead, NodeRejection, RejectionReason, ScarceResource, Shortage,
 };

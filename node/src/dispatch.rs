@@ -5,6 +5,7 @@
 
 mod cluster;
 pub mod convert;
+mod drain;
 mod ended;
 mod explain;
 mod inspections;
@@ -115,6 +116,8 @@ impl Dispatch {
             Request::MarkContentHash(_) => self.mark_content_hash().await,
             Request::ContentHash(query) => self.content_hash(query).await,
             Request::Explain(query) => self.explain(query).await,
+            Request::DrainNode(asked) => self.drain(principal, asked).await,
+            Request::WaitForNode(wait) => self.wait_for_node(wait).await,
         }
     }
 

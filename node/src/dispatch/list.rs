@@ -77,7 +77,7 @@ fn lengths(query: &ListQuery) -> [(&'static str, usize, usize); 4] {
 }
 
 /// Refuses what no honest question contains, before it is kept while a read waits (R21).
-fn bounded(attempt: &str, lengths: &[(&str, usize, usize)]) -> Result<(), ErrorBody> {
+pub(super) fn bounded(attempt: &str, lengths: &[(&str, usize, usize)]) -> Result<(), ErrorBody> {
     let Some((what, length, most)) = lengths.iter().find(|(_, length, most)| length > most) else { return Ok(()) };
     let message = format!("{attempt}: the {what} is {length}, at most {most} is accepted");
     Err(ErrorBody::new(ErrorCode::LimitExceeded, message).hint("Ask for less at once."))

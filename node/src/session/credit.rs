@@ -40,7 +40,7 @@ impl Credit {
     /// Waits until one more such request may be in flight. One that can't be read is answered at once.
     pub(super) async fn turn(&self, request: Option<&Request>) -> Share {
         match request {
-            Some(Request::Wait(_) | Request::ContentHash(_)) => take(&self.waiting, 1).await,
+            Some(Request::Wait(_) | Request::ContentHash(_) | Request::WaitForNode(_)) => take(&self.waiting, 1).await,
             _ => take(&self.prompt, 1).await,
         }
     }

@@ -4,6 +4,7 @@
 
 mod cluster;
 mod jobs;
+mod patience;
 mod submit;
 
 use std::sync::Arc;

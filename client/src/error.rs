@@ -51,12 +51,12 @@ pub enum Error {
         timeout_ms: u64,
     },
     /// Attempts still ran on a draining node when the time that the caller gave was up.
-    #[error("wait for node {node}: {attempts} attempts still run there after {timeout_ms} ms")]
+    #[error("wait for node {node}: {} after {timeout_ms} ms", still(*attempts))]
     NodeWaitTimedOut {
         /// The node.
         node: String,
-        /// How many.
-        attempts: u32,
+        /// How many, as far as a node has told.
+        attempts: Option<u32>,
         /// The caller's bound.
         timeout_ms: u64,
     },
@@ -180,6 +180,13 @@ impl Error {
             Self::ForeignReply { .. } => "Use the same version here as the nodes have: quorla version",
         };
         Some(hint.to_owned())
+    }
+}
+
+fn still(attempts: Option<u32>) -> String {
+    match attempts {
+        Some(attempts) => format!("{attempts} attempts still run there"),
+        None => "nobody has told what runs there".to_owned(),
     }
 }
 

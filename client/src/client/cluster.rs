@@ -1,9 +1,7 @@
 //! Calls about the cluster: nodes, status and the hashes that show that replicas agree.
 
-use super::{Client, call_for};
-use crate::clock::Stopwatch;
+use super::{Client, call_for, patience::Patience};
 use crate::error::Error;
-use crate::limits::WAIT_MS_MAX;
 use crate::refusal::{ErrorBody, ErrorCode};
 use crate::reply::Reply;
 use crate::request::{ContentHashQuery, DrainNode, NodeWait, Request};
@@ -48,8 +46,7 @@ impl Client {
     /// # Errors
     /// [`Error::Refused`] with `not_found` when there is no such node.
     pub async fn node_work(&self, node: &str) -> Result<NodeWork, Error> {
-        let wait = NodeWait { node: node.to_owned(), timeout_ms: 0, read: self.read };
-        call_for!(self, Request::WaitForNode(wait), None, Reply::NodeWork)
+        self.node_work_within(node, 0).await
     }
 
     /// Waits until nothing runs on a draining node, or for so many milliseconds.
@@ -58,12 +55,13 @@ impl Client {
     /// [`Error::NodeWaitTimedOut`] when the time is up; [`Error::Refused`] when there is no such node, or when it is
     /// given work again meanwhile.
     pub async fn wait_for_drained(&self, node: &str, timeout_ms: Option<u64>) -> Result<NodeWork, Error> {
-        let since = Stopwatch::start();
+        let patience = Patience::new(timeout_ms);
+        let timed_out = |attempts, timeout_ms| Error::NodeWaitTimedOut { node: node.to_owned(), attempts, timeout_ms };
+        let mut attempts = None;
         loop {
-            let left_ms = timeout_ms.map_or(WAIT_MS_MAX, |timeout| timeout.saturating_sub(since.elapsed_ms()));
-            let wait = NodeWait { node: node.to_owned(), timeout_ms: left_ms.min(WAIT_MS_MAX), read: self.read };
-            let work: Result<NodeWork, Error> = call_for!(self, Request::WaitForNode(wait), None, Reply::NodeWork);
-            let work = work?;
+            let asking = self.node_work_within(node, patience.round_ms());
+            let work = patience.ask(asking).await.map_err(|timeout_ms| timed_out(attempts, timeout_ms))??;
+            attempts = Some(work.attempts);
             if !work.draining {
                 let message = format!("wait for node {node}: it does not drain any more");
                 let hint = format!("Someone gave it work again; drain it anew: quorla node drain {node}");
@@ -72,10 +70,15 @@ impl Client {
             if work.attempts == 0 {
                 return Ok(work);
             }
-            if let Some(timeout_ms) = timeout_ms.filter(|timeout_ms| since.elapsed_ms() >= *timeout_ms) {
-                return Err(Error::NodeWaitTimedOut { node: node.to_owned(), attempts: work.attempts, timeout_ms });
+            if let Some(timeout_ms) = patience.passed() {
+                return Err(timed_out(attempts, timeout_ms));
             }
         }
+    }
+
+    async fn node_work_within(&self, node: &str, timeout_ms: u64) -> Result<NodeWork, Error> {
+        let wait = NodeWait { node: node.to_owned(), timeout_ms, read: self.read };
+        call_for!(self, Request::WaitForNode(wait), None, Reply::NodeWork)
     }
 
     async fn set_draining(&self, node: &str, draining: bool, key: Option<String>) -> Result<NodeWork, Error> {

@@ -1,19 +1,12 @@
 //! Calls about jobs that exist: wait, look, list, cancel, retry.
 
-use std::time::Duration;
-
-use super::{Client, call_for};
-use crate::clock::Stopwatch;
+use super::{Client, call_for, patience::Patience};
 use crate::error::Error;
 use crate::ids::{JobId, canonical_prefix};
-use crate::limits::WAIT_MS_MAX;
 use crate::refusal::{ErrorBody, ErrorCode};
 use crate::reply::{Cancelled, PrefixMatch, Reply, Submitted};
 use crate::request::{Cancel, JobQuery, ListQuery, LogsQuery, PrefixQuery, Request, Retry, Wait};
 use crate::view::{JobExplanation, JobHistory, JobLogs, JobPage, JobView};
-
-/// Beyond the time that a wait was given, so long for the answer that it is up.
-const ANSWER_MS_MAX: u64 = 250;
 
 impl Client {
     /// Waits until a job has ended, or for so many milliseconds.
@@ -21,25 +14,16 @@ impl Client {
     /// # Errors
     /// [`Error::WaitTimedOut`] when the time is up; [`Error::Refused`] when there is no such job.
     pub async fn wait(&self, job: JobId, timeout_ms: Option<u64>) -> Result<JobView, Error> {
-        let since = Stopwatch::start();
+        let patience = Patience::new(timeout_ms);
+        let timed_out = |timeout_ms| Error::WaitTimedOut { job, timeout_ms };
         loop {
-            let left_ms = timeout_ms.map_or(WAIT_MS_MAX, |timeout| timeout.saturating_sub(since.elapsed_ms()));
-            let wait = Wait { job, timeout_ms: left_ms.min(WAIT_MS_MAX), read: self.read };
-            let asking = self.wait_once(wait);
-            let view = match timeout_ms {
-                None => asking.await?,
-                // The node answers in time if it can; a cluster that can't must not hold whoever said how long.
-                Some(timeout_ms) => {
-                    let patience = Duration::from_millis(left_ms.saturating_add(ANSWER_MS_MAX));
-                    let timed_out = |_| Error::WaitTimedOut { job, timeout_ms };
-                    tokio::time::timeout(patience, asking).await.map_err(timed_out)??
-                }
-            };
+            let wait = Wait { job, timeout_ms: patience.round_ms(), read: self.read };
+            let view = patience.ask(self.wait_once(wait)).await.map_err(timed_out)??;
             if view.state.is_ended() {
                 return Ok(*view);
             }
-            if let Some(timeout_ms) = timeout_ms.filter(|timeout_ms| since.elapsed_ms() >= *timeout_ms) {
-                return Err(Error::WaitTimedOut { job, timeout_ms });
+            if let Some(timeout_ms) = patience.passed() {
+                return Err(timed_out(timeout_ms));
             }
         }
     }

@@ -156,12 +156,7 @@ impl Client {
             let message = format!("{}: {error}", request.describe());
             ErrorBody::new(ErrorCode::LimitExceeded, message).hint("Send less in one request.")
         })?;
-        let (lane, extra_ms) = match request {
-            Request::Wait(wait) => (Lane::Waiting, wait.timeout_ms),
-            Request::ContentHash(query) => (Lane::Waiting, query.timeout_ms),
-            Request::WaitForNode(wait) => (Lane::Waiting, wait.timeout_ms),
-            _ => (Lane::Prompt, 0),
-        };
+        let (lane, extra_ms) = request.wait_ms().map_or((Lane::Prompt, 0), |wait_ms| (Lane::Waiting, wait_ms));
         let timeout = Duration::from_millis(self.inner.options.try_timeout_ms.saturating_add(extra_ms));
         self.repeat(&Call { body, attempted: request.describe(), lane, timeout, job }, tries).await
     }

@@ -67,6 +67,18 @@ impl Request {
         )
     }
 
+    /// For how long the server may keep it before it answers, in milliseconds; nothing for what it answers at once. Both
+    /// sides count what waits apart, so that waiting never stops submitting (R21).
+    #[must_use]
+    pub const fn wait_ms(&self) -> Option<u64> {
+        match self {
+            Self::Wait(wait) => Some(wait.timeout_ms),
+            Self::ContentHash(query) => Some(query.timeout_ms),
+            Self::WaitForNode(wait) => Some(wait.timeout_ms),
+            _ => None,
+        }
+    }
+
     /// What is attempted, for messages: "submit a job".
     #[must_use]
     pub const fn describe(&self) -> &'static str {

@@ -39,10 +39,8 @@ impl Credit {
 
     /// Waits until one more such request may be in flight. One that can't be read is answered at once.
     pub(super) async fn turn(&self, request: Option<&Request>) -> Share {
-        match request {
-            Some(Request::Wait(_) | Request::ContentHash(_) | Request::WaitForNode(_)) => take(&self.waiting, 1).await,
-            _ => take(&self.prompt, 1).await,
-        }
+        let waits = request.and_then(Request::wait_ms).is_some();
+        take(if waits { &self.waiting } else { &self.prompt }, 1).await
     }
 }
 

@@ -18,6 +18,7 @@ mod wait;
 use clap::{Args, Subcommand};
 
 pub(crate) use duration::span_ms;
+pub(crate) use request::key;
 
 use crate::exit::Exit;
 use crate::fault::Fault;

@@ -89,7 +89,11 @@ fn a_wrong_command_line_is_usage() {
     assert_eq!(user.run(&["job", "frobnicate"]).0, 2);
     assert_eq!(user.run(&["job", "submit", "--priority", "101", "--", "true"]).0, 2);
     assert_eq!(user.run(&["--help"]).0, 0);
-    assert_eq!(user.run(&["job", "submit", "--idempotency-key", "", "--", "true"]).0, 2);
+    for keyed in
+        [&["job", "submit"][..], &["job", "retry"], &["job", "cancel"], &["node", "drain"], &["node", "undrain"]]
+    {
+        assert_eq!(user.run(&[keyed, &["--idempotency-key", "", "x"]].concat()).0, 2, "{keyed:?}");
+    }
     assert_eq!(user.run(&["--profile", "other", "dev"]).0, 2);
 }
 

@@ -4,6 +4,7 @@ use clap::Args;
 use quorla_client::{Client, Error, JobId};
 use serde_json::Value;
 
+use super::key;
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::output::{Document, Output, Table, json};
@@ -18,7 +19,7 @@ pub(crate) struct Cancel {
     #[arg(long)]
     reason: Option<String>,
     /// The same key again is the same cancellation; with one job only
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = key())]
     idempotency_key: Option<String>,
     /// Show which jobs are meant, and cancel none
     #[arg(long)]

@@ -43,7 +43,7 @@ pub(crate) struct RequestFlags {
     #[command(flatten)]
     patience: PatienceFlags,
     /// The same key and job again is the same job
-    #[arg(long, value_name = "KEY", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "KEY", value_parser = key())]
     pub(crate) idempotency_key: Option<String>,
 }
 
@@ -95,6 +95,11 @@ enum SignalName {
     Usr1,
     Usr2,
     Kill,
+}
+
+/// Reads an idempotency key. An empty one is refused: an unset variable would make one request of all.
+pub(crate) fn key() -> clap::builder::NonEmptyStringValueParser {
+    clap::builder::NonEmptyStringValueParser::new()
 }
 
 impl RequestFlags {

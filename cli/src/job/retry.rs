@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::Which;
+use super::{Which, key};
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::output::{Document, Output, Table, printed};
@@ -13,7 +13,7 @@ pub(crate) struct Retry {
     #[command(flatten)]
     which: Which,
     /// The same key again is the same retry
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = key())]
     idempotency_key: Option<String>,
 }
 

@@ -5,7 +5,7 @@ use quorla_client::NodeWork;
 
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::job::span_ms;
+use crate::job::{key, span_ms};
 use crate::output::{Document, Output, Table, json, printed};
 use crate::session::Session;
 
@@ -27,7 +27,7 @@ pub(crate) struct Undrain {
     #[arg(value_name = "NODE")]
     node: String,
     /// The same key again is the same request
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = key())]
     idempotency_key: Option<String>,
     /// Show what runs there, and change nothing
     #[arg(long)]

@@ -14,7 +14,9 @@ use quorla_ledger::{
 };
 
 use super::{
-    Dispatch, convert, refuse,
+    Dispatch, convert,
+    job::recorded,
+    refuse,
     waiting::{NoRecords, words},
 };
 
@@ -30,7 +32,7 @@ impl Dispatch {
         let attempt = "explain a job";
         let reading = self.read(attempt, query.read).await?;
         let record = reading.job(query.job)?.ok_or_else(|| refuse::unknown_job(attempt, query.job))?;
-        let mut job = self.show_record(&reading, &record)?;
+        let mut job = recorded(&reading, &record)?;
         let standing = match &record.state {
             JobState::Queued { .. } => self.consensus.inspect(|ledger| Standing::of(ledger, &record)),
             _ => Standing { why: why(&job), ahead: None, nodes: Vec::new() },

@@ -82,12 +82,17 @@ impl Dispatch {
         self.show_record(reading, &record)
     }
 
-    pub(super) fn show_record(&self, reading: &Reading, record: &JobRecord) -> Result<JobView, ErrorBody> {
-        let names = reading.names_of(view::nodes_of(record))?;
-        let mut shown = view::job(record, reading.spec(record.id)?, &names);
+    fn show_record(&self, reading: &Reading, record: &JobRecord) -> Result<JobView, ErrorBody> {
+        let mut shown = recorded(reading, record)?;
         shown.reason = shown.reason.or_else(|| self.why_queued(record));
         Ok(shown)
     }
+}
+
+/// What the tables tell of a job: not why it waits for a place, which is nowhere written.
+pub(super) fn recorded(reading: &Reading, record: &JobRecord) -> Result<JobView, ErrorBody> {
+    let names = reading.names_of(view::nodes_of(record))?;
+    Ok(view::job(record, reading.spec(record.id)?, &names))
 }
 
 fn no_output(job: JobId, ended: bool) -> JobLogs {

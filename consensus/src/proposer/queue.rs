@@ -100,6 +100,10 @@ struct Taken {
 }
 
 impl Taken {
+    const fn up_to(commands_left: usize, bytes_left: usize) -> Self {
+        Self { commands_left, bytes_left, items: Vec::new() }
+    }
+
     /// Takes from the front what fits; the first item of all in any case.
     fn fill_from(&mut self, waiting: &mut Waiting) {
         while let Some(next) = waiting.items.front() {
@@ -174,7 +178,7 @@ impl Queue {
     /// The next items for one entry, owners first; at least one when any waits.
     pub(crate) fn take(&self, commands_max: usize, bytes_max: usize) -> Vec<Item> {
         let mut lanes = self.lanes();
-        let mut taken = Taken { commands_left: commands_max, bytes_left: bytes_max, items: Vec::new() };
+        let mut taken = Taken::up_to(commands_max, bytes_max);
         taken.fill_from(&mut lanes.owner);
         taken.fill_from(&mut lanes.client);
         taken.items
@@ -190,7 +194,7 @@ impl Queue {
             (false, false) if former == Lane::Owner => Lane::Client,
             (false, false) => Lane::Owner,
         };
-        let mut taken = Taken { commands_left: commands_max, bytes_left: bytes_max, items: Vec::new() };
+        let mut taken = Taken::up_to(commands_max, bytes_max);
         taken.fill_from(lanes.lane(lane).0);
         (lane, taken.items)
     }

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use rustix::mm::{Advice, madvise};
 
-/// Unmaps the pages of code and constants that this process shares with its files. Does nothing where `/proc` is not
+/// Unmaps the pages of code that this process shares with its files. Does nothing where `/proc` is not
 /// mounted; a mapping that the kernel refuses to touch stays.
 pub fn forget_start() {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();

@@ -21,8 +21,8 @@ const SLEW_DIVISOR: i64 = 20;
 pub struct ClockSkew {
     /// The voter.
     pub raft_id: u64,
-    /// Its wall clock minus ledger time, in milliseconds, to the nearest [`SKEW_STEP_MS`]: whoever watches the status is not
-    /// woken by jitter.
+    /// Its wall clock minus ledger time, in milliseconds, to the nearest 100: whoever watches the status is not woken by
+    /// jitter.
     pub ahead_ms: i64,
 }
 

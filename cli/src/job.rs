@@ -16,13 +16,15 @@ mod submit;
 mod wait;
 
 use clap::{Args, Subcommand};
+use quorla_client::JobId;
+use serde_json::Value;
 
 pub(crate) use duration::span_ms;
 pub(crate) use request::key;
 
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::output::Output;
+use crate::output::{Document, Output, Table};
 use crate::session::Session;
 
 #[derive(Debug, Subcommand)]
@@ -80,4 +82,20 @@ pub(crate) async fn run(command: JobCommand, session: &Session, output: &Output)
         JobCommand::Retry(retry) => retry::run(retry, session, output).await,
         JobCommand::History(which) => history::run(&which, session, output).await,
     }
+}
+
+/// What became of several jobs, each with its id, words, and the same for programs; one that was alone stands alone.
+fn told(jobs: Vec<(JobId, String, Value)>, only_one: bool) -> Document {
+    let mut table = Table::pairs();
+    let (mut rows, mut ids) = (Vec::new(), Vec::new());
+    for (job, words, row) in jobs {
+        table.pair(&job.to_string(), words);
+        ids.push(job.to_string());
+        rows.push(row);
+    }
+    let json = match only_one {
+        true => rows.swap_remove(0),
+        false => Value::Array(rows),
+    };
+    Document { json, table, ids }
 }

@@ -4,10 +4,10 @@ use clap::Args;
 use quorla_client::{Client, Error, JobId};
 use serde_json::Value;
 
-use super::key;
+use super::{key, told};
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::output::{Document, Output, Table, json};
+use crate::output::{Output, json};
 use crate::session::Session;
 
 #[derive(Debug, Args)]
@@ -44,7 +44,7 @@ pub(super) async fn run(arguments: Cancel, session: &Session, output: &Output) -
         }
     }
     if !done.is_empty() {
-        output.document(&document(done, found.len() == 1))?;
+        output.document(&told(done, found.len() == 1))?;
     }
     Fault::of_many("cancel jobs", found.len(), failed).map_or(Ok(Exit::OK), Err)
 }
@@ -58,19 +58,4 @@ async fn cancel(client: &Client, job: JobId, arguments: &Cancel) -> Result<(JobI
     }
     let cancelled = client.cancel_with(job, arguments.reason.clone(), arguments.idempotency_key.clone()).await?;
     Ok((job, cancelled.state.to_string(), json(&cancelled)))
-}
-
-fn document(done: Vec<(JobId, String, Value)>, only_one: bool) -> Document {
-    let mut table = Table::pairs();
-    let (mut rows, mut ids) = (Vec::new(), Vec::new());
-    for (job, words, row) in done {
-        table.pair(&job.to_string(), words);
-        ids.push(job.to_string());
-        rows.push(row);
-    }
-    let json = match only_one {
-        true => rows.swap_remove(0),
-        false => Value::Array(rows),
-    };
-    Document { json, table, ids }
 }

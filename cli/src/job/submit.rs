@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use quorla_client::{Error, JobRequest, Submitted};
+use quorla_client::{Error, JobId, JobRequest, Submitted};
 use serde_json::{Value, json};
 
-use super::from_file;
 use super::request::RequestFlags;
+use super::{from_file, told};
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::output::{Document, Output, Table};
@@ -118,7 +118,7 @@ fn report(lines: &[Option<usize>], outcomes: Vec<Result<Submitted, Error>>, outp
         }
     }
     if !accepted.is_empty() {
-        output.document(&document(&accepted, lines == [None]))?;
+        output.document(&told(accepted.iter().map(shown).collect(), lines == [None]))?;
     }
     Fault::of_many("submit jobs", lines.len(), failed).map_or(Ok(Exit::OK), Err)
 }
@@ -129,17 +129,9 @@ fn well_formed(jobs: usize) -> Document {
     Document { json: json!({"well_formed": jobs}), table, ids: Vec::new() }
 }
 
-fn document(accepted: &[Submitted], only_one: bool) -> Document {
-    let ids: Vec<String> = accepted.iter().map(|submitted| submitted.job_id.to_string()).collect();
-    let mut table = Table::pairs();
-    let mut rows = Vec::new();
-    for submitted in accepted {
-        table.pair(&submitted.job_id.to_string(), if submitted.existing { "existing" } else { "accepted" });
-        rows.push(json!({"job_id": submitted.job_id, "existing": submitted.existing}));
-    }
-    let json = match only_one {
-        true => rows.swap_remove(0),
-        false => Value::Array(rows),
-    };
-    Document { json, table, ids }
+/// What became of one job: its id, words, and the same for programs.
+fn shown(submitted: &Submitted) -> (JobId, String, Value) {
+    let words = if submitted.existing { "existing" } else { "accepted" };
+    let json = json!({"job_id": submitted.job_id, "existing": submitted.existing});
+    (submitted.job_id, words.to_owned(), json)
 }

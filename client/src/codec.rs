@@ -10,6 +10,8 @@ use serde::de::DeserializeOwned;
 use crate::limits::{FRAME_BYTES_MAX, FRAME_HEADER_BYTES};
 
 const DECODED_BYTES_MAX: usize = 4 * FRAME_BYTES_MAX as usize;
+/// Most bodies fit in so many bytes, and are then written without growing.
+const BODY_BYTES_USUAL: usize = 256;
 
 /// Bytes that are no frame, or a value that makes no frame.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +41,9 @@ pub enum CodecError {
 /// # Errors
 /// [`CodecError::FrameTooLarge`] when it exceeds [`FRAME_BYTES_MAX`].
 pub fn encode_body<T: Serialize>(value: &T) -> Result<Bytes, CodecError> {
-    let body = bincode::serde::encode_to_vec(value, bincode::config::standard()).map_err(CodecError::Unencodable)?;
+    let mut body = Vec::with_capacity(BODY_BYTES_USUAL);
+    bincode::serde::encode_into_std_write(value, &mut body, bincode::config::standard())
+        .map_err(CodecError::Unencodable)?;
     body_length(body.len())?;
     Ok(Bytes::from(body))
 }

@@ -21,13 +21,17 @@ pub enum CodecError {
 
 /// No message of peers is larger than this, so a hostile length prefix allocates nothing.
 const DECODED_BYTES_MAX: usize = 64 << 20;
+/// Most messages fit in so many bytes, and are then written without growing.
+const ENCODED_BYTES_USUAL: usize = 256;
 
 /// Encodes a value. It fails only for types that bincode can't hold.
 ///
 /// # Errors
 /// When the value has a length that the encoding can't express.
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
-    Ok(bincode::serde::encode_to_vec(value, bincode::config::standard())?)
+    let mut bytes = Vec::with_capacity(ENCODED_BYTES_USUAL);
+    bincode::serde::encode_into_std_write(value, &mut bytes, bincode::config::standard())?;
+    Ok(bytes)
 }
 
 /// Decodes a value that fills all of `bytes`.

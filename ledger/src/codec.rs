@@ -5,10 +5,19 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{command::COMMAND_VERSION, command::Command, limits::COMMAND_BYTES_MAX};
 
 const CONFIG: bincode::config::Configuration = bincode::config::standard();
+/// Most records and commands fit in so many bytes, and are then written without growing.
+const ENCODED_BYTES_USUAL: usize = 256;
 
 /// Encodes a value of the ledger's own types.
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    bincode::serde::encode_to_vec(value, CONFIG).expect("the ledger's types have nothing that bincode cannot encode")
+    let mut bytes = Vec::with_capacity(ENCODED_BYTES_USUAL);
+    append(&mut bytes, value);
+    bytes
+}
+
+fn append<T: Serialize>(bytes: &mut Vec<u8>, value: &T) {
+    bincode::serde::encode_into_std_write(value, bytes, CONFIG)
+        .expect("the ledger's types have nothing that bincode cannot encode");
 }
 
 /// Decodes all of `bytes`; nothing where they are no such value or go on after it.
@@ -22,8 +31,9 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
 
 /// Encodes a command with its version byte in front.
 pub fn encode_command(command: &Command) -> Vec<u8> {
-    let mut bytes = vec![COMMAND_VERSION];
-    bytes.extend_from_slice(&encode(command));
+    let mut bytes = Vec::with_capacity(ENCODED_BYTES_USUAL);
+    bytes.push(COMMAND_VERSION);
+    append(&mut bytes, command);
     bytes
 }
 

@@ -65,11 +65,11 @@ pub type RequestId = JobId;
 
 /// Who asks: SHA-256 of the public key of the client's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Principal(pub [u8; 32]);
+pub struct Principal(#[serde(with = "serde_bytes")] pub [u8; 32]);
 
 /// The key that names a node: SHA-256 of the public key of its certificate. An address never names a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct NodeKey(pub [u8; 32]);
+pub struct NodeKey(#[serde(with = "serde_bytes")] pub [u8; 32]);
 
 /// A node as a place to work: small, dense, given by the ledger to a [`NodeKey`] once and never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -115,7 +115,7 @@ impl Fence {
 
 /// The digest of everything applied so far (R14).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct ChainHash(pub [u8; 32]);
+pub struct ChainHash(#[serde(with = "serde_bytes")] pub [u8; 32]);
 
 impl fmt::Display for ChainHash {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -225,8 +225,10 @@ pub struct RequestRecord {
     /// Who asked.
     pub principal: Principal,
     /// Digest of what was asked.
+    #[serde(with = "serde_bytes")]
     pub digest: [u8; 16],
     /// Under which key, as stored in the key table.
+    #[serde(with = "serde_bytes")]
     pub key: Option<[u8; 16]>,
     /// What was answered.
     pub reply: Reply,

@@ -23,10 +23,8 @@ pub enum Table {
     Ended = b'F',
     /// Nothing, by (end time, job id): what retention walks.
     EndedAt = b'D',
-    /// [`crate::spec::JobSpec`] by job id.
+    /// [`crate::spec::JobSpec`] by (random part, time) of the job id: what prefixes of ids are looked up in.
     Specs = b'P',
-    /// Nothing, by (random part, time) of the job id: what prefixes are looked up in.
-    ShortIds = b'I',
     /// [`crate::outcome::Tails`] by (job id, fence).
     Tails = b'T',
     /// [`crate::record::RequestRecord`] by request id.
@@ -78,19 +76,14 @@ pub fn job_of_ended_at(key: &[u8]) -> Option<(Millis, JobId)> {
     Some((Millis(u64::from_be_bytes(*at)), JobId(u128::from_be_bytes(job.try_into().ok()?))))
 }
 
-/// Key of a job's specification.
+/// Key of a job's specification, in the order of the text form of the job's id: 10 bytes random part, 6 bytes time.
 pub fn spec(job: JobId) -> Vec<u8> {
-    Table::Specs.key(&[&job.0.to_be_bytes()])
+    Table::Specs.key(&[&job.random().to_be_bytes()[6..], &job.born_at().0.to_be_bytes()[2..]])
 }
 
-/// Key of a job in the order of the text form of its id: 10 bytes random part, 6 bytes time.
-pub fn short_id(job: JobId) -> Vec<u8> {
-    Table::ShortIds.key(&[&job.random().to_be_bytes()[6..], &job.born_at().0.to_be_bytes()[2..]])
-}
-
-/// The job in a key of [`short_id`].
-pub fn job_of_short_id(key: &[u8]) -> Option<JobId> {
-    let rest = key.strip_prefix(&Table::ShortIds.prefix())?;
+/// The job in a key of [`spec`].
+pub fn job_of_spec(key: &[u8]) -> Option<JobId> {
+    let rest = key.strip_prefix(&Table::Specs.prefix())?;
     let (random, time) = rest.split_first_chunk::<10>()?;
     let time: [u8; 6] = time.try_into().ok()?;
     let mut bytes = [0; 16];

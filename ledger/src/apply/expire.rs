@@ -77,7 +77,6 @@ impl<R: Records> Transaction<'_, R> {
         self.delete(tables::ended(job));
         self.delete(tables::ended_at(at, job));
         self.delete(tables::spec(job));
-        self.delete(tables::short_id(job));
         for attempt in &record.attempts {
             self.delete(tables::tails(job, attempt.placed.fence));
         }

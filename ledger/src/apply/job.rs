@@ -99,7 +99,6 @@ impl<R: Records> Transaction<'_, R> {
         record.order = self.meta().order;
         record.first_event = self.happen(Event::JobSubmitted(job));
         self.put_bytes(tables::spec(job), bytes);
-        self.put_key(tables::short_id(job));
         self.start_or_queue(record);
         let reply = Reply::Submitted { job };
         self.remember(request, digest, &reply);

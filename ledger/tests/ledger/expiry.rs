@@ -30,7 +30,7 @@ fn an_expired_job_leaves_nothing_behind() {
     assert_eq!(world.ledger.meta().ended_jobs, 2);
     assert!(world.ledger.meta().ended_bytes > Bytes(0));
     assert_eq!(world.run(Command::ExpireJobs { jobs: jobs.clone() }), Reply::Expired { records: 2 });
-    for table in [Table::Live, Table::Ended, Table::EndedAt, Table::Specs, Table::ShortIds, Table::Tails] {
+    for table in [Table::Live, Table::Ended, Table::EndedAt, Table::Specs, Table::Tails] {
         assert_eq!(world.count(table), 0, "{table:?}");
     }
     let meta = world.ledger.meta();

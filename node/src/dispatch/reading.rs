@@ -94,10 +94,10 @@ impl Reading {
 
     /// Ids whose random part begins with these bits, in the order of their text.
     pub(super) fn ids_from(&self, from: &[u8], mut visit: impl FnMut(ids::JobId) -> ControlFlow<()>) -> Read<()> {
-        let prefix = Table::ShortIds.prefix();
+        let prefix = Table::Specs.prefix();
         let from = [prefix.as_slice(), from].concat();
         let walked = self.view.scan_from(&prefix, &from, |key, _| {
-            tables::job_of_short_id(key).map_or(ControlFlow::Continue(()), &mut visit)
+            tables::job_of_spec(key).map_or(ControlFlow::Continue(()), &mut visit)
         });
         walked.map_err(|error| unreadable(&error))
     }

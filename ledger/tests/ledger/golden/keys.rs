@@ -19,7 +19,6 @@ fn name(table: Table) -> &'static str {
         Table::Ended => "Ended",
         Table::EndedAt => "EndedAt",
         Table::Specs => "Specs",
-        Table::ShortIds => "ShortIds",
         Table::Tails => "Tails",
         Table::Requests => "Requests",
         Table::Keys => "Keys",
@@ -39,7 +38,6 @@ fn keys_keep_their_bytes() {
         (Table::Ended, tables::ended(job())),
         (Table::EndedAt, tables::ended_at(Millis(0x0102), job())),
         (Table::Specs, tables::spec(job())),
-        (Table::ShortIds, tables::short_id(job())),
         (Table::Tails, tables::tails(job(), Fence::new(1, 2))),
         (Table::Requests, tables::request(job())),
         (Table::Keys, tables::idempotency_key(&[6; 16])),
@@ -55,11 +53,11 @@ fn keys_keep_their_bytes() {
 #[test]
 fn keys_say_what_they_are_of() {
     assert_eq!(tables::job_of_ended_at(&tables::ended_at(Millis(9), job())), Some((Millis(9), job())));
-    assert_eq!(tables::job_of_short_id(&tables::short_id(job())), Some(job()));
+    assert_eq!(tables::job_of_spec(&tables::spec(job())), Some(job()));
     assert_eq!(tables::request_of(&tables::request(job())), Some(job()));
     for foreign in [tables::live(job()), Vec::new()] {
         assert_eq!(tables::job_of_ended_at(&foreign), None);
-        assert_eq!(tables::job_of_short_id(&foreign), None);
+        assert_eq!(tables::job_of_spec(&foreign), None);
         assert_eq!(tables::request_of(&foreign), None);
     }
 }

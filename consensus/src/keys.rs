@@ -56,9 +56,15 @@ pub(crate) fn group_of_entry(key: &[u8]) -> Option<GroupId> {
 /// The key of a ledger record in the state database.
 pub(crate) fn state(group: GroupId, key: &[u8]) -> Vec<u8> {
     let mut whole = Vec::with_capacity(2 + key.len());
+    write_state(&mut whole, group, key);
+    whole
+}
+
+/// The same into `whole`, in the place of what was there.
+pub(crate) fn write_state(whole: &mut Vec<u8>, group: GroupId, key: &[u8]) {
+    whole.clear();
     whole.extend_from_slice(&group.0.to_be_bytes());
     whole.extend_from_slice(key);
-    whole
 }
 
 /// Where the applied log id and the membership lie.

@@ -184,15 +184,11 @@ impl RaftStateMachine<TypeConfig> for StateStore {
     where
         S: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
     {
-        let mut round = apply::Round::default();
         while let Some(item) = entries.next().await {
             let (entry, responder) = item?;
-            self.shared.apply_one(entry, responder, &mut round)?;
-            if round.is_full() {
-                self.shared.commit(&mut round)?;
-            }
+            self.shared.apply(entry, responder)?;
         }
-        self.shared.commit(&mut round)
+        Ok(())
     }
 
     async fn get_snapshot_builder(&mut self) -> Builder {

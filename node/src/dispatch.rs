@@ -25,9 +25,12 @@ use std::sync::{
 use quorla_client::{ErrorBody, ErrorCode, ReadLevel, Reply, Request, Response};
 use quorla_consensus::{Consensus, ProposeError, ReadError};
 use quorla_ledger::ids::Principal;
-use tokio::sync::{Semaphore, watch};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::Instant,
+};
 
-use crate::{gossip::Members, identity::KeyId, link::ClusterLink};
+use crate::{gossip::Members, identity::KeyId, link::ClusterLink, metrics::RequestKind};
 
 use ended::Ended;
 use inspections::Inspections;
@@ -84,8 +87,15 @@ impl Dispatch {
         self.closing.store(true, Ordering::Relaxed);
     }
 
-    /// Answers one request.
-    pub async fn answer(&self, principal: Principal, request: Request) -> Response {
+    /// Answers one request in the caller's encoding, which belongs to the time that it takes.
+    pub async fn answer<T>(&self, principal: Principal, request: Request, encode: impl FnOnce(Response) -> T) -> T {
+        let (kind, since) = (RequestKind::of(&request), Instant::now());
+        let answer = encode(self.respond(principal, request).await);
+        crate::metrics::record_request_time(kind, since.elapsed());
+        answer
+    }
+
+    async fn respond(&self, principal: Principal, request: Request) -> Response {
         let attempt = request.describe();
         let outcome = match self.closing.load(Ordering::Relaxed) {
             true => Err(self.shutting_down(attempt)),

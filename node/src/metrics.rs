@@ -3,11 +3,17 @@
 //! No id is ever a label. Nothing here knows where a value comes from, save the memory of this process, which is read
 //! when somebody asks.
 
-use std::fs;
+mod requests;
+
+use std::{fs, time::Duration};
 
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use thiserror::Error;
+
+pub use requests::RequestKind;
+
+use requests::RequestTimes;
 
 const RAFT_TERM: &str = "quorla_raft_term";
 const RAFT_STATE: &str = "quorla_raft_state";
@@ -24,6 +30,11 @@ const CLIENTS: &str = "quorla_client_sessions_open";
 const RESIDENT: &str = "quorla_resident_memory_bytes";
 const REQUESTS: &str = "quorla_client_requests_total";
 const REFUSED: &str = "quorla_client_requests_refused_total";
+const REQUEST_TIME: &str = "quorla_request_seconds";
+const REQUEST_TIME_HELP: &str = "From a client's request decoded to its reply encoded, by kind.";
+
+/// Of this process, beside the recorder, which would keep every single time until somebody asks.
+static REQUEST_TIMES: RequestTimes = RequestTimes::new();
 
 /// Gauges and what they mean.
 const GAUGES: &[(&str, &str)] = &[
@@ -103,7 +114,7 @@ impl Metrics {
             set(RESIDENT, bytes);
         }
         self.recorder.run_upkeep();
-        self.recorder.render()
+        self.recorder.render() + &REQUEST_TIMES.render(REQUEST_TIME, REQUEST_TIME_HELP)
     }
 }
 
@@ -170,6 +181,11 @@ pub fn count_request(refused: bool) {
     }
 }
 
+/// Records how long a client's request took.
+pub fn record_request_time(kind: RequestKind, took: Duration) {
+    REQUEST_TIMES.record(kind, took);
+}
+
 /// Resident memory of this process.
 pub fn resident_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
@@ -194,7 +210,7 @@ mod tests {
 
     use super::{
         APPLIED_INDEX, CLIENTS, CONNECTIONS, COUNTERS, GAUGES, JOBS_LIVE, MEMBERS_LIVE, RAFT_IS_LEADER, RAFT_STATE,
-        RAFT_TERM, RaftState, SLOTS, SLOTS_USED, resident_bytes, set_clock_skew_ms, set_raft_state,
+        RAFT_TERM, REQUEST_TIME, RaftState, SLOTS, SLOTS_USED, resident_bytes, set_clock_skew_ms, set_raft_state,
     };
 
     fn rendered(set: impl FnOnce()) -> String {
@@ -245,6 +261,7 @@ mod tests {
             let has_unit = ["_seconds", "_bytes", "_entries"].iter().any(|unit| name.ends_with(unit));
             assert!(name.starts_with("quorla_") && has_unit != counts.contains(name), "{name}");
         }
+        assert!(REQUEST_TIME.starts_with("quorla_") && REQUEST_TIME.ends_with("_seconds"));
     }
 
     #[test]

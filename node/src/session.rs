@@ -17,7 +17,7 @@ use futures::{
 use quorla_actors::sessions::Conversation;
 use quorla_client::{
     ErrorBody, ErrorCode, Request, Response,
-    codec::{decode_body, encode_body},
+    codec::{CodecError, decode_body, encode_body},
 };
 use quorla_ledger::ids::Principal;
 use tokio::sync::watch;
@@ -29,6 +29,9 @@ use crate::{
 };
 
 use credit::{Credit, Share};
+
+/// A reply as bytes; an error is one that no frame can hold.
+type Encoded = Result<Bytes, CodecError>;
 
 /// Replies gathered into one write at the most, in bytes.
 const FLUSH_BYTES: usize = 64 * 1_024;
@@ -113,7 +116,7 @@ async fn serve(
     mut writer: ReplyWriter,
     mut ending: watch::Receiver<bool>,
 ) -> Result<(), ClientStreamError> {
-    let mut answers: FuturesUnordered<BoxFuture<'_, (u64, Response)>> = FuturesUnordered::new();
+    let mut answers: FuturesUnordered<BoxFuture<'_, (u64, Encoded)>> = FuturesUnordered::new();
     // A stream and not a future: what was read of a request is kept while answers are written.
     let mut requests = pin!(try_unfold(reader, |mut reader| async move {
         Ok::<_, ClientStreamError>(admit(&answerer.credit, &mut reader).await?.map(|admitted| (admitted, reader)))
@@ -122,8 +125,8 @@ async fn serve(
     while reading || !answers.is_empty() {
         tokio::select! {
             biased;
-            Some((id, response)) = answers.next(), if !answers.is_empty() => {
-                push(&mut writer, id, &response)?;
+            Some((id, body)) = answers.next(), if !answers.is_empty() => {
+                writer.push(id, &body?)?;
                 gather(&mut answers, &mut writer)?;
                 writer.flush().await?;
             }
@@ -156,12 +159,12 @@ fn read(body: &Bytes) -> Result<Request, ErrorBody> {
 }
 
 impl Answerer<'_> {
-    async fn answer(&self, admitted: Admitted) -> (u64, Response) {
-        let response = match admitted.request {
-            Ok(request) => self.dispatch.answer(self.principal, request).await,
-            Err(error) => Response { applied_index: 0, outcome: Err(error) },
+    async fn answer(&self, admitted: Admitted) -> (u64, Encoded) {
+        let body = match admitted.request {
+            Ok(request) => self.dispatch.answer(self.principal, request, |response| encode(&response)).await,
+            Err(error) => encode(&Response { applied_index: 0, outcome: Err(error) }),
         };
-        (admitted.id, response)
+        (admitted.id, body)
     }
 }
 
@@ -173,23 +176,22 @@ async fn closed(ending: &mut watch::Receiver<bool>) {
 
 /// Takes along every other answer that is ready now.
 fn gather(
-    answers: &mut FuturesUnordered<BoxFuture<'_, (u64, Response)>>,
+    answers: &mut FuturesUnordered<BoxFuture<'_, (u64, Encoded)>>,
     writer: &mut ReplyWriter,
 ) -> Result<(), ClientStreamError> {
     while writer.queued_bytes() < FLUSH_BYTES
-        && let Some(Some((id, response))) = answers.next().now_or_never()
+        && let Some(Some((id, body))) = answers.next().now_or_never()
     {
-        push(writer, id, &response)?;
+        writer.push(id, &body?)?;
     }
     Ok(())
 }
 
-fn push(writer: &mut ReplyWriter, id: u64, response: &Response) -> Result<(), ClientStreamError> {
-    let body = encode_body(response).or_else(|error| {
+fn encode(response: &Response) -> Encoded {
+    encode_body(response).or_else(|error| {
         let outcome =
             Err(ErrorBody::new(ErrorCode::FrameTooLarge, format!("answer a request: {error}"))
                 .hint("Ask for fewer rows."));
         encode_body(&Response { applied_index: response.applied_index, outcome })
-    })?;
-    writer.push(id, &body)
+    })
 }

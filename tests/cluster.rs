@@ -5,6 +5,7 @@
 mod any_node;
 mod bad_input;
 mod command_line;
+mod dev;
 mod dispatch;
 mod drain;
 mod explain;

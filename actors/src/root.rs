@@ -47,8 +47,6 @@ pub struct Settings {
     pub voters_expected: usize,
     /// How often a role may be started again.
     pub restarts: RestartBudget,
-    /// How long a stop waits for clients, and then for attempts: at least the longest grace that is to be honoured.
-    pub drain: Duration,
 }
 
 /// What the actors stand on.
@@ -75,7 +73,6 @@ pub struct Actors {
     seats: Seats,
     reception: Reception,
     sessions: watch::Receiver<Option<ActorRef<SessionsMessage>>>,
-    drain: Duration,
 }
 
 /// The way in to the actors of a node, for its network; clones share it. Closed once the actors stop.
@@ -133,12 +130,12 @@ impl Actors {
     /// # Errors
     /// When an actor does not start.
     pub async fn start(settings: Settings, ground: Ground) -> Result<Self, StartError> {
-        let (seats, reception, drain) = (Seats::default(), Reception::new(), settings.drain);
+        let (seats, reception) = (Seats::default(), Reception::new());
         let (sender, sessions) = watch::channel(None);
         let arguments =
             RootArguments { settings, ground, seats: seats.clone(), reception: reception.clone(), sessions: sender };
         let (root, running) = Root::spawn(None, Root, arguments).await?;
-        Ok(Self { root, running, seats, reception, sessions, drain })
+        Ok(Self { root, running, seats, reception, sessions })
     }
 
     /// Where links of agents and sessions of clients are handed in.
@@ -156,13 +153,13 @@ impl Actors {
 
     /// Stops in order: takes no new sessions and finishes the open ones, gives up the attempts after their grace and
     /// reports them, leaves the ledger, ends everything. Each of the first two takes as long as `drain` at the most.
-    pub async fn stop(mut self) {
+    pub async fn stop(mut self, drain: Duration) {
         let agent = ractor::call_t!(self.root, RootMessage::Ending, CALL_TIMEOUT_MS).ok().flatten();
-        if tokio::time::timeout(self.drain, self.reception.end()).await.is_err() {
+        if tokio::time::timeout(drain, self.reception.end()).await.is_err() {
             tracing::warn!("sessions are cut off");
         }
         if let Some(agent) = agent {
-            let drained = agent.call(AgentMessage::Drain, Some(self.drain)).await;
+            let drained = agent.call(AgentMessage::Drain, Some(drain)).await;
             if !matches!(drained, Ok(ractor::rpc::CallResult::Success(()))) {
                 tracing::warn!("attempts are cut off, they run again elsewhere");
             }

@@ -44,7 +44,7 @@ pub(crate) enum Command {
     /// Submit jobs and see what became of them
     #[command(subcommand)]
     Job(Box<JobCommand>),
-    /// Look at nodes
+    /// Start, list and drain nodes
     #[command(subcommand)]
     Node(NodeCommand),
     /// Look at the cluster

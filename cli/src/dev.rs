@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind};
 
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::local::{Cluster, Control, ControlledNode, Ready, Settings};
+use crate::local::{Cluster, Control, ControlledNode, NodeEnd, NodeProcess, Ready, Settings};
 use crate::output::Output;
 use crate::session::Session;
 use crate::stop::{Stop, listen};
@@ -63,17 +63,40 @@ async fn serve(mut cluster: Cluster, mut stop: Stop, mut restart: Signal, output
     loop {
         tokio::select! {
             () = stop.asked() => break,
-            _ = restart.recv() => {
-                // A node that does not start is told; the others go on.
-                if let Err(fault) = cluster.restart_ended().await {
-                    output.fault(&fault);
-                }
-            }
+            end = cluster.next_end() => tell_end(&cluster, &end, output),
+            _ = restart.recv() => restart_ended(&mut cluster, output).await,
         }
     }
     drop(written);
-    output.say("stopping");
-    cluster.stop().await.map(|()| Exit::OK)
+    output.say(format!("stopping {}; what runs there has a second to end", names(&cluster)));
+    cluster.stop_telling(|left| output.say(format!("waiting for {} to end", left.join(", ")))).await.map(|()| Exit::OK)
+}
+
+fn tell_end(cluster: &Cluster, end: &NodeEnd, output: &Output) {
+    let node = &cluster.nodes()[end.position];
+    output.say(format!("{}: process {} ended: {}; its log: {}", node.name, end.pid, end.how, node.log.display()));
+    output.say(format!("start it again: kill -USR1 {}", std::process::id()));
+}
+
+/// A node that does not start is told; what ended besides waits for the next time.
+async fn restart_ended(cluster: &mut Cluster, output: &Output) {
+    loop {
+        match cluster.restart_one_ended().await {
+            Ok(Some(position)) => tell_start(&cluster.nodes()[position], " again", output),
+            Ok(None) => return,
+            Err(fault) => return output.fault(&fault),
+        }
+    }
+}
+
+fn tell_start(node: &NodeProcess, how: &str, output: &Output) {
+    if let Some(Ready { name, pid, quic, http }) = node.ready() {
+        output.say(format!("{name}: process {pid}{how}, quic {quic}, http://{http}"));
+    }
+}
+
+fn names(cluster: &Cluster) -> String {
+    cluster.nodes().iter().map(|node| node.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// What this cluster is found by has one name, or nobody would know which profile to remove.
@@ -117,10 +140,7 @@ fn write_profile(cluster: &Cluster) -> Result<WrittenProfile, Fault> {
 
 fn greet(cluster: &Cluster, output: &Output) -> Result<(), Fault> {
     for node in cluster.nodes() {
-        if let Some(ready) = node.ready() {
-            let Ready { name, pid, quic, http } = ready;
-            output.say(format!("{name}: process {pid}, quic {quic}, http://{http}"));
-        }
+        tell_start(node, "", output);
     }
     let http = cluster.profile().http.unwrap_or_default();
     output.line(format_args!(

@@ -11,7 +11,7 @@ mod parent;
 mod process;
 mod ready;
 
-pub use cluster::{Cluster, Settings};
+pub use cluster::{Cluster, NodeEnd, Settings};
 pub(crate) use control::runs;
 pub use control::{Control, ControlledNode};
 pub use parent::die_with_parent;

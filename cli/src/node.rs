@@ -18,7 +18,8 @@ pub(crate) use start::Start;
 pub(crate) enum NodeCommand {
     /// Run a node in the foreground until SIGTERM or Ctrl-C
     #[command(
-        after_help = "Examples:\n  quorla node start --config cluster.toml\n  quorla node start --config cluster.toml --set node.name=n2"
+        after_help = "Examples:\n  quorla node start --config cluster.toml\n  quorla node start --config cluster.toml --set node.name=n2\n\n\
+                      SIGTERM and Ctrl-C hand over what it has; SIGQUIT is for stopping every node of a cluster at once, and does not."
     )]
     Start(Start),
     /// List the nodes: role, slots, what they have applied

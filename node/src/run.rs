@@ -9,6 +9,7 @@ mod join;
 mod open;
 mod parts;
 mod report;
+mod stop;
 
 use std::{sync::Arc, time::Duration};
 
@@ -41,14 +42,13 @@ use crate::{
 };
 
 pub use error::NodeError;
+pub use stop::StopWay;
 
 use open::Found;
 use report::Report;
 
 /// The one Raft group of today.
 const GROUP: GroupId = GroupId(0);
-/// How long leadership may take to move when this node stops.
-const TRANSFER_MAX: Duration = Duration::from_secs(2);
 /// By then a start has touched all that it needs: gossip, an election, the first leases.
 const SETTLED_AFTER: Duration = Duration::from_secs(10);
 
@@ -164,12 +164,17 @@ impl Node {
     }
 
     /// Stops in order: refuses clients, drains attempts, hands leadership over, flushes, closes.
-    pub async fn stop(self) {
+    pub async fn stop(self, way: StopWay) {
         // Its own gate: the one of the consensus opens again and again while the node drains.
         self.service.close("stopping");
         self.dispatch.close();
-        self.actors.stop().await;
-        hand_over(&self.consensus).await;
+        match way {
+            StopWay::Alone => {
+                self.actors.stop(parts::DRAIN).await;
+                stop::hand_over(&self.consensus).await;
+            }
+            StopWay::WithCluster => self.actors.stop(parts::DRAIN_WITH_CLUSTER).await,
+        }
         self.stopping.send_replace(true);
         self.consensus.shutdown().await;
         let storage = Arc::clone(&self.storage);
@@ -346,26 +351,6 @@ fn cluster_of(credentials: &Credentials) -> ids::ClusterId {
 async fn open_directory(config: &Config, credentials: &Credentials) -> Result<Found, NodeError> {
     let (path, cluster) = (config.node.data_dir.clone(), cluster_of(credentials));
     Ok(blocking(move || open::open(&path, cluster)).await?)
-}
-
-/// Hands leadership to the voter with the most of the log, and waits until it is there.
-async fn hand_over(consensus: &Consensus) {
-    let mut status = consensus.status();
-    let successor = {
-        let now = status.borrow();
-        let voters = now.progress.iter().filter(|it| now.voters.iter().any(|peer| peer.raft_id == it.raft_id));
-        let best = voters.max_by_key(|it| it.matched_index).map(|it| it.raft_id);
-        best.filter(|_| now.is_leader())
-    };
-    let Some(successor) = successor else { return };
-    if let Err(error) = consensus.transfer_leader(successor).await {
-        tracing::debug!(%error, "leadership was not handed over");
-        return;
-    }
-    let moved = status.wait_for(|status| !status.is_leader());
-    if tokio::time::timeout(TRANSFER_MAX, moved).await.is_err() {
-        tracing::warn!("leadership did not move in time, the others elect");
-    }
 }
 
 async fn blocking<T: Send + 'static>(

@@ -1,7 +1,8 @@
 //! Nodes that are asked to stop (SIGTERM): leadership moves, jobs go on elsewhere, nothing acknowledged is lost.
 
 use futures::StreamExt as _;
-use quorla_client::{AttemptOutcome, JobRequest};
+use quorla_cli::local::{Cluster, Settings};
+use quorla_client::{AttemptOutcome, JobRequest, JobState};
 use quorla_tests::children;
 use quorla_tests::eventually::eventually_holds;
 use quorla_tests::gate::Gate;
@@ -86,6 +87,25 @@ async fn a_node_that_stops_is_not_ready_again() {
     trial.all_have_one_result(&acknowledged).await;
     trial.all_have_one_result(&[job]).await;
     trial.stop().await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_stops_as_a_whole_leaves_no_child_and_runs_its_jobs_when_it_is_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = Settings { directory: Some(directory.path().to_owned()), ..settings(3) };
+    let gate = Gate::closed();
+    let cluster = Cluster::start(settings.clone()).await.unwrap();
+    let job = cluster.client().await.unwrap().submit(gate.job()).await.unwrap().job_id;
+    eventually_holds("its child runs", async || !children::of_job(job).is_empty()).await;
+    cluster.stop().await.unwrap();
+    assert_eq!(children::of_job(job), Vec::<u32>::new(), "stopped nodes have no children");
+
+    gate.open();
+    let cluster = Cluster::start(settings).await.unwrap();
+    let view = cluster.client().await.unwrap().wait(job, None).await.unwrap();
+    assert_eq!(view.state, JobState::Succeeded, "{view:?}");
+    assert!(view.attempts_total > 1, "the attempt that was cut off counts for nothing: {view:?}");
+    cluster.stop().await.unwrap();
 }
 
 /// The status of `/readyz`; nothing when nobody answers any more.

@@ -8,7 +8,7 @@ use quorla_ledger::{
 };
 use tokio::sync::{mpsc, watch};
 
-use crate::world::World;
+use crate::world::{DRAIN, World};
 
 #[tokio::test]
 async fn a_job_is_run_with_all_that_it_names_and_its_end_is_recorded() {
@@ -72,7 +72,7 @@ async fn a_node_that_stops_gives_its_attempts_up_and_leaves() {
     let job = world.submit("program");
     node.kind.until(|_| true).await;
     let actors = node.actors.lock().await.take().unwrap();
-    actors.stop().await;
+    actors.stop(DRAIN).await;
     world.until_up(0).await;
     let record = world.until_job(job, |_| true).await;
     assert!(matches!(record.state, JobState::Queued { .. }), "{:?}", record.state);
@@ -103,7 +103,7 @@ async fn a_stop_lets_clients_finish_first_and_takes_no_new_ones() {
     let (sender, mut said) = mpsc::unbounded_channel();
     door.open_session(Box::new(Patient(sender.clone()))).unwrap();
     assert_eq!(said.recv().await, Some("begun"));
-    actors.stop().await;
+    actors.stop(DRAIN).await;
     assert_eq!(said.recv().await, Some("ended"));
     assert!(door.open_session(Box::new(Patient(sender))).is_err());
 }

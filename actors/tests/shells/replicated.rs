@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     path::Path,
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Instant, SystemTime},
 };
 
 use quorla_actors::{
@@ -32,7 +32,10 @@ use quorla_ledger::{
 use tempfile::TempDir;
 use tokio::{sync::mpsc, task::JoinSet};
 
-use crate::{scripted::Scripted, world::spec};
+use crate::{
+    scripted::Scripted,
+    world::{DRAIN, spec},
+};
 
 const CLUSTER: ClusterId = ClusterId(7);
 
@@ -121,13 +124,7 @@ fn actor_settings(number: u8) -> Settings {
         lease: LeaseTerms::default(),
         draw_boot_id: Arc::new(move || BootId(u128::from(number) << 64)),
     };
-    Settings {
-        agent,
-        scheduler: SchedulerSettings::default(),
-        voters_expected: 2,
-        restarts: RestartBudget::default(),
-        drain: Duration::from_secs(20),
-    }
+    Settings { agent, scheduler: SchedulerSettings::default(), voters_expected: 2, restarts: RestartBudget::default() }
 }
 
 impl Node {
@@ -186,9 +183,9 @@ async fn two_nodes_become_voters_and_run_jobs_through_a_change_of_leader() {
         assert!(matches!(record.state, JobState::Succeeded { .. }), "{:?}", record.state);
         assert_eq!(record.attempts_made, 1);
     }
-    one.actors.take().unwrap().stop().await;
+    one.actors.take().unwrap().stop(DRAIN).await;
     two.up(1).await;
-    two.actors.take().unwrap().stop().await;
+    two.actors.take().unwrap().stop(DRAIN).await;
     two.up(0).await;
     one.consensus.shutdown().await;
     two.consensus.shutdown().await;

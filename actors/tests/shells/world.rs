@@ -38,6 +38,9 @@ use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 use crate::scripted::Scripted;
 
+/// What a stop may take, where nothing is to be cut off.
+pub(crate) const DRAIN: Duration = Duration::from_secs(20);
+
 /// Short leases, for tests that wait for one to pass: long enough for a busy machine to renew them.
 pub(crate) const SHORT_LEASE: LeaseTerms = LeaseTerms { ttl: Millis(2_500), renewal: Millis(200), skew: Millis(200) };
 
@@ -139,7 +142,7 @@ impl World {
             draw_boot_id: Arc::new(draw),
         };
         let scheduler = SchedulerSettings { lease: self.lease, ..SchedulerSettings::default() };
-        Settings { agent, scheduler, voters_expected: 1, restarts, drain: Duration::from_secs(20) }
+        Settings { agent, scheduler, voters_expected: 1, restarts }
     }
 
     /// This node leads from now on, in a new term.

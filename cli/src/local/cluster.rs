@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use quorla_client::clock::Stopwatch;
 use quorla_client::{Client, ClusterStatus, NodeRole, Options, Profile};
 use tempfile::TempDir;
@@ -14,6 +16,8 @@ use crate::fault::Fault;
 
 const FORMED_TIMEOUT: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How often a stop tells whom it waits for.
+const TOLD_EVERY: Duration = Duration::from_secs(2);
 
 /// How a local cluster is started.
 #[derive(Clone, Debug)]
@@ -47,6 +51,17 @@ pub struct Cluster {
     identities: Identities,
     settings: Settings,
     root: Root,
+}
+
+/// A node that ended by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeEnd {
+    /// Where it is in [`Cluster::nodes`].
+    pub position: usize,
+    /// The process that it was.
+    pub pid: u32,
+    /// How it ended, in words.
+    pub how: String,
 }
 
 #[derive(Debug)]
@@ -264,32 +279,69 @@ impl Cluster {
         self.nodes[position].wait_ready().await.map(|_| ())
     }
 
-    /// Starts every node that has ended.
-    ///
-    /// # Errors
-    /// When one does not start.
-    pub async fn restart_ended(&mut self) -> Result<(), Fault> {
-        for position in 0..self.nodes.len() {
-            if !self.nodes[position].runs() {
-                self.restart(position).await?;
-            }
-        }
-        Ok(())
+    /// Waits until a node ends by itself: where it is, which process it was, and how it ended. Can be cancelled.
+    pub async fn next_end(&mut self) -> NodeEnd {
+        let ends = self.nodes.iter_mut().enumerate().map(|(position, node)| {
+            Box::pin(async move {
+                let (pid, ended) = node.ended().await;
+                let how = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
+                NodeEnd { position, pid, how }
+            })
+        });
+        // A cluster has at least one node.
+        futures::future::select_all(ends).await.0
     }
 
-    /// Stops every node gracefully and removes a temporary directory.
+    /// Starts a node that has ended, if there is one, and gives where it is.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn restart_one_ended(&mut self) -> Result<Option<usize>, Fault> {
+        let Some(ended) = self.nodes.iter_mut().position(|node| !node.runs()) else { return Ok(None) };
+        self.restart(ended).await.map(|()| Some(ended))
+    }
+
+    /// Stops every node and removes a temporary directory.
     ///
     /// # Errors
     /// The first failure; all the other nodes are stopped all the same.
-    pub async fn stop(mut self) -> Result<(), Fault> {
-        let stops = futures::future::join_all(self.nodes.iter_mut().map(NodeProcess::stop)).await;
+    pub async fn stop(self) -> Result<(), Fault> {
+        self.stop_telling(|_| {}).await
+    }
+
+    /// As [`Cluster::stop`], telling the names of the nodes that it still waits for, now and then.
+    ///
+    /// # Errors
+    /// As [`Cluster::stop`].
+    pub async fn stop_telling(mut self, waits_for: impl Fn(&[&str])) -> Result<(), Fault> {
+        let mut left: Vec<String> = self.nodes.iter().map(|node| node.name.clone()).collect();
+        let mut stops: FuturesUnordered<_> = self
+            .nodes
+            .iter_mut()
+            .map(|node| async move {
+                let stopped = node.stop_with_cluster().await;
+                (node.name.clone(), stopped)
+            })
+            .collect();
+        let mut stopped = Vec::new();
+        let mut told = tokio::time::interval_at(tokio::time::Instant::now() + TOLD_EVERY, TOLD_EVERY);
+        while !left.is_empty() {
+            tokio::select! {
+                Some((name, outcome)) = stops.next() => {
+                    left.retain(|one| *one != name);
+                    stopped.push(outcome);
+                }
+                _ = told.tick() => waits_for(&left.iter().map(String::as_str).collect::<Vec<_>>()),
+            }
+        }
+        drop(stops);
         let removed = match self.root {
             Root::Temporary(directory) => {
                 directory.close().map_err(|error| Fault::other("remove the cluster's directory", error))
             }
             Root::Given(_) => Ok(()),
         };
-        stops.into_iter().chain([removed]).collect()
+        stopped.into_iter().chain([removed]).collect()
     }
 }
 

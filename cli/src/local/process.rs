@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use quorla_client::clock::Stopwatch;
@@ -140,10 +140,22 @@ impl NodeProcess {
     /// # Errors
     /// When the system refuses, or when it had to be killed.
     pub async fn stop(&mut self) -> Result<(), Fault> {
+        self.stop_by(Signal::TERM).await
+    }
+
+    /// As [`NodeProcess::stop`], for a node whose whole cluster stops with it: there is nobody to hand anything to.
+    ///
+    /// # Errors
+    /// As [`NodeProcess::stop`].
+    pub async fn stop_with_cluster(&mut self) -> Result<(), Fault> {
+        self.stop_by(Signal::QUIT).await
+    }
+
+    async fn stop_by(&mut self, signal: Signal) -> Result<(), Fault> {
         if self.pid().is_none() {
             return Ok(());
         }
-        self.signal(Signal::TERM)?;
+        self.signal(signal)?;
         let child = self.child.as_mut().expect("a process with an id is a child");
         match tokio::time::timeout(STOP_TIMEOUT, child.wait()).await {
             Ok(_) => {
@@ -155,6 +167,16 @@ impl NodeProcess {
                 Err(self.not_ready("it did not stop in time and was killed".to_owned()))
             }
         }
+    }
+
+    /// Waits until it ends by itself and reaps it: which process it was, and how it ended. Endless while none runs.
+    pub(super) async fn ended(&mut self) -> (u32, std::io::Result<ExitStatus>) {
+        let (Some(pid), Some(child)) = (self.pid(), self.child.as_mut()) else {
+            return std::future::pending().await;
+        };
+        let ended = child.wait().await;
+        self.child = None;
+        (pid, ended)
     }
 
     /// Whether it runs; a process that has ended by itself is reaped.

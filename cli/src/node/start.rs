@@ -6,13 +6,14 @@ use clap::Args;
 use quorla_actors::process::agent::WardenCommand;
 use quorla_node::{
     config::{Config, Sources},
-    run::{Node, NodeError, StartOptions},
+    run::{Node, NodeError, StartOptions, StopWay},
 };
+use tokio::signal::unix::SignalKind;
 
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::local::{Ready, die_with_parent};
-use crate::stop::Stop;
+use crate::stop::{Stop, listen};
 
 #[derive(Debug, Args)]
 pub(crate) struct Start {
@@ -49,12 +50,13 @@ impl Start {
 }
 
 async fn serve(config: Config, found: bool) -> Result<Exit, Fault> {
-    let mut stop = Stop::new()?;
+    let (mut stop, mut together) = (Stop::new()?, listen(SignalKind::quit())?);
     let data_dir = config.node.data_dir.clone();
     let options = StartOptions { found, warden: WardenCommand::this_program() };
     let mut node = tokio::select! {
         started = Node::start(config, options) => started.map_err(fault)?,
         () = stop.asked() => return Ok(Exit::INTERRUPTED),
+        _ = together.recv() => return Ok(Exit::INTERRUPTED),
     };
     let listening = node.listening();
     let ready = Ready {
@@ -64,16 +66,17 @@ async fn serve(config: Config, found: bool) -> Result<Exit, Fault> {
         http: listening.http.clone(),
     };
     ready.write(&data_dir).map_err(|error| Fault::other(format!("write to {}", data_dir.display()), error))?;
-    let failure = tokio::select! {
-        () = stop.asked() => None,
-        failure = node.failed() => Some(failure),
+    let (way, failure) = tokio::select! {
+        () = stop.asked() => (StopWay::Alone, None),
+        _ = together.recv() => (StopWay::WithCluster, None),
+        failure = node.failed() => (StopWay::Alone, Some(failure)),
     };
     if let Some(failure) = &failure {
         tracing::error!(%failure, "the node stops");
     }
     // A second signal ends a stop that hangs.
     tokio::select! {
-        () = node.stop() => {}
+        () = node.stop(way) => {}
         () = stop.asked() => tracing::warn!("the stop is cut short"),
     }
     failure.map_or(Ok(Exit::OK), |failure| Err(fault(failure)))

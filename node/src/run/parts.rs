@@ -27,8 +27,10 @@ use crate::{
     identity::Credentials,
 };
 
-/// How long a stop waits for clients and attempts.
-const DRAIN: Duration = Duration::from_secs(5);
+/// How long a stop waits for clients, and then for attempts: at least the longest grace that is to be honoured.
+pub(super) const DRAIN: Duration = Duration::from_secs(5);
+/// The same for a node that stops with its whole cluster: reports of attempts find no majority to record them.
+pub(super) const DRAIN_WITH_CLUSTER: Duration = Duration::from_secs(1);
 /// Slots for each core, where the configuration names no number.
 const SLOTS_PER_CORE: u32 = 4;
 
@@ -99,7 +101,6 @@ pub(super) fn actor_settings(config: &Config, own: &Member) -> ActorSettings {
         scheduler: SchedulerSettings { lease, retention, defect: Defect::None },
         voters_expected: usize::try_from(config.cluster.expect).expect("a few nodes"),
         restarts: RestartBudget::default(),
-        drain: DRAIN,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::config::ConfigCommand;
 use crate::demo::Demo;
 use crate::dev::Dev;
 use crate::drill::DrillCommand;
-use crate::job::JobCommand;
+use crate::job::{JobCommand, span_ms};
 use crate::node::NodeCommand;
 use crate::output::Form;
 
@@ -33,6 +33,9 @@ pub(crate) struct Cli {
     /// The form of the data on stdout [default: a table on a terminal, plain text when piped]
     #[arg(short, long, global = true, env = "QUORLA_OUTPUT", value_enum, value_name = "FORM")]
     pub(crate) output: Option<Form>,
+    /// How long to try where the cluster does not answer; of a command that waits, how long it waits [default: 30s]
+    #[arg(long, global = true, value_parser = span_ms, value_name = "SPAN")]
+    pub(crate) timeout: Option<u64>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

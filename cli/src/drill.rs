@@ -12,6 +12,8 @@ mod replicas;
 mod target;
 mod verdict;
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
 use quorla_client::Client;
 use quorla_client::clock::Stopwatch;
@@ -25,6 +27,9 @@ use crate::session::Session;
 use probe::Probe;
 use progress::Progress;
 use verdict::Verdict;
+
+/// How long a cluster with a quorum may take to answer a read, an election included.
+const READ_MAX: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DrillCommand {
@@ -45,7 +50,21 @@ pub(crate) async fn run(command: &DrillCommand, session: &Session, output: &Outp
     let DrillCommand::KillLeader(arguments) = command;
     let (name, profile) = session.profile()?;
     let mut target = Target::dev(&name, &profile)?;
+    has_quorum(session).await?;
     kill_leader(&mut target, arguments, output).await
+}
+
+/// A cluster without a leader has nobody to kill: said at once and not after the load could not be submitted.
+async fn has_quorum(session: &Session) -> Result<(), Fault> {
+    let client = session.connect().await?.client;
+    let fault = |why: String| {
+        Fault::new(Exit::UNAVAILABLE, "no_quorum", format!("kill the leader: {why}"))
+            .hint("Start again what has ended, with SIGUSR1 to the dev process; see quorla cluster status.")
+    };
+    match tokio::time::timeout(READ_MAX, client.nodes()).await {
+        Ok(answered) => answered.map(drop).map_err(|error| fault(error.to_string())),
+        Err(_) => Err(fault(format!("no leader that a majority follows answered within {} s", READ_MAX.as_secs()))),
+    }
 }
 
 /// Hashes many files with the cluster, kills its leader meanwhile, and compares with what this process computes.

@@ -23,6 +23,7 @@ pub mod local;
 mod node;
 mod output;
 mod session;
+mod stall;
 mod stop;
 mod version;
 mod watch;
@@ -85,7 +86,7 @@ fn names_job_run(mut arguments: impl Iterator<Item = String>) -> bool {
     let mut words = Vec::new();
     while let Some(argument) = arguments.next().filter(|_| words.len() < 2) {
         match argument.as_str() {
-            "--profile" | "-o" | "--output" => drop(arguments.next()),
+            "--profile" | "-o" | "--output" | "--timeout" => drop(arguments.next()),
             flag if flag.starts_with('-') => {}
             _ => words.push(argument),
         }
@@ -94,8 +95,8 @@ fn names_job_run(mut arguments: impl Iterator<Item = String>) -> bool {
 }
 
 fn run(cli: Cli, output: &Output) -> Result<Exit, Fault> {
-    let Cli { profile, command, .. } = cli;
-    let session = Session::new(profile);
+    let Cli { profile, timeout, command, .. } = cli;
+    let session = Session::new(profile, timeout);
     match command {
         Command::Completion(shell) => completion::run(&shell, output),
         Command::Version => version::run(output),

@@ -8,7 +8,7 @@ mod patience;
 mod submit;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,6 +25,10 @@ use crate::refusal::{ErrorBody, ErrorCode};
 use crate::reply::{Reply, Response, Welcome};
 use crate::request::{ReadLevel, Request};
 use crate::retry::{GiveUp, RetryRules, Route, Step, Tries, TryOutcome};
+use crate::stall::{STALLS_AFTER, Stall};
+
+/// Beyond the time to try, so long for an answer that is on its way.
+const LAST_ANSWER_MAX: Duration = Duration::from_millis(250);
 
 /// A client of one cluster.
 ///
@@ -161,12 +165,42 @@ impl Client {
         self.repeat(&Call { body, attempted: request.describe(), lane, timeout, job }, tries).await
     }
 
+    /// Tells, once, that a call stalls: a prompt one that has no answer, or one that keeps failing.
     async fn repeat(&self, call: &Call, tries: &mut Tries) -> Result<Reply, Error> {
+        let Some(on_stall) = &self.inner.options.on_stall else {
+            return self.try_until_done(call, tries, &|_| {}).await;
+        };
+        let told = AtomicBool::new(false);
+        let give_up_after_ms = self.rules().give_up_after_ms;
+        let tell = |elapsed_ms: u64| {
+            if !told.swap(true, Ordering::Relaxed) {
+                let tries_on_ms = give_up_after_ms.saturating_sub(elapsed_ms);
+                on_stall.tell(Stall { attempted: call.attempted, tries_on_ms });
+            }
+        };
+        let trying = self.try_until_done(call, tries, &tell);
+        tokio::pin!(trying);
+        tokio::select! {
+            done = &mut trying => return done,
+            () = tokio::time::sleep(STALLS_AFTER), if matches!(call.lane, Lane::Prompt) => {
+                tell(u64::try_from(STALLS_AFTER.as_millis()).unwrap_or(u64::MAX));
+            }
+        }
+        trying.await
+    }
+
+    async fn try_until_done(
+        &self,
+        call: &Call,
+        tries: &mut Tries,
+        stalls: &(dyn Fn(u64) + Sync),
+    ) -> Result<Reply, Error> {
         let since = Stopwatch::start();
+        let mut failing: Option<Stopwatch> = None;
         let mut last = None;
         let mut route = Route::Same;
         loop {
-            let tried = self.try_once(call, &mut last, route).await;
+            let tried = self.try_once(call, &mut last, route, since.elapsed()).await;
             let (outcome, reason) = match tried {
                 Tried::Answered(Response { outcome: Ok(reply), .. }) => return Ok(reply),
                 Tried::Answered(Response { outcome: Err(body), .. }) => (self.outcome_of(&body), Ok(body)),
@@ -175,6 +209,9 @@ impl Client {
             };
             match tries.next(outcome, since.elapsed_ms(), rand::random()) {
                 Step::Retry { after_ms, to } => {
+                    if failing.get_or_insert_with(Stopwatch::start).elapsed() > STALLS_AFTER {
+                        stalls(since.elapsed_ms());
+                    }
                     tokio::time::sleep(Duration::from_millis(after_ms)).await;
                     route = to;
                 }
@@ -184,7 +221,13 @@ impl Client {
         }
     }
 
-    async fn try_once(&self, call: &Call, last: &mut Option<Arc<Connection>>, route: Route<String>) -> Tried {
+    async fn try_once(
+        &self,
+        call: &Call,
+        last: &mut Option<Arc<Connection>>,
+        route: Route<String>,
+        elapsed: Duration,
+    ) -> Tried {
         let connection = match self.inner.keeper.connection(last.clone(), route).await {
             Ok(connection) => connection,
             Err(error) => {
@@ -192,7 +235,11 @@ impl Client {
                 return Tried::NotAnswered { outcome: TryOutcome::NotSent, reason, rejected };
             }
         };
-        let answer = connection.exchange(call.body.clone(), call.lane, call.timeout).await;
+        let timeout = match self.inner.options.cuts_last_try && matches!(call.lane, Lane::Prompt) {
+            true => call.timeout.min(self.left(elapsed)),
+            false => call.timeout,
+        };
+        let answer = connection.exchange(call.body.clone(), call.lane, timeout).await;
         *last = Some(connection);
         match answer {
             Ok(response) => {
@@ -232,6 +279,12 @@ impl Client {
 
     fn unavailable(&self, attempted: &'static str, reason: String) -> Error {
         Error::Unavailable { attempted, addresses: self.inner.options.addresses.join(", "), reason }
+    }
+
+    /// What is left of the time to try, with the moment that the last answer may take.
+    fn left(&self, elapsed: Duration) -> Duration {
+        let whole = Duration::from_millis(self.rules().give_up_after_ms);
+        whole.saturating_sub(elapsed) + LAST_ANSWER_MAX
     }
 
     fn rules(&self) -> RetryRules {

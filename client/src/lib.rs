@@ -35,6 +35,7 @@ mod refusal;
 mod reply;
 mod request;
 pub mod retry;
+mod stall;
 mod suggest;
 mod tls;
 mod view;
@@ -56,6 +57,7 @@ pub use request::{
     Cancel, ContentHashQuery, DrainNode, Hello, JobQuery, ListQuery, LogsQuery, NodeWait, PROTOCOL_VERSION,
     PrefixQuery, ReadLevel, Request, Retry, Submit, Wait,
 };
+pub use stall::{OnStall, Stall};
 pub use suggest::nearest;
 pub use tls::{ALPN, CLOSED_FOR_CLUSTER, CLOSED_FOR_ROLE, Credentials, Pem, SERVER_NAME};
 pub use view::{

@@ -4,6 +4,7 @@ use crate::error::SetupError;
 use crate::profile::Profile;
 use crate::request::ReadLevel;
 use crate::retry::RetryRules;
+use crate::stall::OnStall;
 use crate::tls::{Credentials, Pem};
 
 /// The set-up of a [`crate::Client`].
@@ -23,6 +24,11 @@ pub struct Options {
     pub read: ReadLevel,
     /// Whether to move to the leader. Off: the client stays with exactly the addresses it was given.
     pub follow_leader: bool,
+    /// Whether the last try of a prompt request is cut when the time to try is over, a moment for its answer aside. Off: it
+    /// takes what a try may take, so that a server that is about to refuse can still say so.
+    pub cuts_last_try: bool,
+    /// What is told when a call stalls.
+    pub on_stall: Option<OnStall>,
     /// The program's name and version, for the server's log.
     pub agent: String,
 }
@@ -39,6 +45,8 @@ impl Options {
             try_timeout_ms: 15_000,
             read: ReadLevel::Linearizable,
             follow_leader: true,
+            cuts_last_try: false,
+            on_stall: None,
             agent: concat!("quorla-client/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }

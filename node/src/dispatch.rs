@@ -39,6 +39,11 @@ use reading::Reading;
 /// Long looks at the state at once: each occupies a thread.
 const LOOKS_MAX: usize = 8;
 
+/// Why nothing is read or changed without a leader, and what to do then.
+const NO_LEADER: &str = "no leader that a majority follows could be reached";
+const NO_LEADER_HINT: &str =
+    "See which nodes answer: quorla cluster status. Without a majority of them nothing goes on.";
+
 /// Answers requests of clients. Clones share it.
 #[derive(Clone)]
 pub struct Dispatch {
@@ -151,8 +156,8 @@ impl Dispatch {
     }
 
     fn not_read(&self, attempt: &str, error: &ReadError) -> ErrorBody {
-        ErrorBody::new(ErrorCode::NoQuorum, format!("{attempt}: {error}"))
-            .hint("Try again; see `quorla cluster status`.")
+        ErrorBody::new(ErrorCode::NoQuorum, format!("{attempt}: {NO_LEADER}: {error}"))
+            .hint(NO_LEADER_HINT)
             .leader(self.leader_address())
     }
 
@@ -163,8 +168,8 @@ impl Dispatch {
                     .retry_after_ms(*retry_after_ms)
                     .hint("Slow down; the cluster has as much in flight as it takes.")
             }
-            ProposeError::NotLeader { .. } => ErrorBody::new(ErrorCode::NoQuorum, format!("{attempt}: {error}"))
-                .hint("Try again; see `quorla cluster status`.")
+            ProposeError::NotLeader { .. } => ErrorBody::new(ErrorCode::NoQuorum, format!("{attempt}: {NO_LEADER}"))
+                .hint(NO_LEADER_HINT)
                 .leader(self.leader_address()),
             ProposeError::TooLarge { .. } => ErrorBody::new(ErrorCode::LimitExceeded, format!("{attempt}: {error}"))
                 .hint("Send less standard input, environment or arguments."),

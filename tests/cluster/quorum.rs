@@ -60,6 +60,8 @@ async fn the_command_line_says_that_there_is_no_quorum_and_exits_with_6() {
         assert_eq!(refused.status.code(), Some(6), "{words}");
         assert!(words.contains(NO_QUORUM), "{words}");
     }
+    let hurried = shell.run(&["job", "list", "--timeout", "1s"]).output().await.unwrap();
+    assert_eq!(hurried.status.code(), Some(6), "who is in a hurry is told the same: {hurried:?}");
     trial.stop().await;
 }
 

@@ -32,7 +32,7 @@ async fn find(connected: &Connected, job: &str, timeout_ms: Option<u64>) -> Resu
 }
 
 pub(super) async fn run(arguments: &Wait, session: &Session, output: &Output) -> Result<Exit, Fault> {
-    let connected = session.connect().await?;
+    let connected = session.connect_to_wait().await?;
     let job = find(&connected, &arguments.which.job, arguments.timeout).await?;
     let job = connected.client.wait(job, arguments.timeout).await?;
     printed(output, &super::show::document(&job), Exit::of_ended(job.state))

@@ -37,7 +37,7 @@ pub(crate) struct Undrain {
 pub(super) async fn drain(drain: Drain, session: &Session, output: &Output) -> Result<Exit, Fault> {
     let Drain { which, wait, timeout } = drain;
     let (node, waits) = (which.node.clone(), wait && !which.dry_run);
-    let connected = session.connect().await?;
+    let connected = if waits { session.connect_to_wait().await? } else { session.connect().await? };
     let client = &connected.client;
     let mut work = match which.dry_run {
         true => client.node_work(&node).await?,

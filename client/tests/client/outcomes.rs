@@ -1,6 +1,6 @@
 //! R9: refused, done or unknown; and unknown is repeated with the same ids only.
 
-use quorla_client::{Client, Error, ErrorBody, ErrorCode, JobId, JobRequest, Request};
+use quorla_client::{Client, Error, ErrorBody, ErrorCode, JobId, JobRequest, OnStall, Request};
 
 use crate::authority::Authority;
 use crate::pipelining::accept_all;
@@ -102,4 +102,22 @@ async fn what_exceeds_a_bound_is_refused_before_it_is_sent() {
     let error = client.submit(large).await.unwrap_err();
     assert_eq!(error.code(), "limit_exceeded");
     assert!(server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_call_that_gets_no_answer_is_told_once_while_it_goes_on() {
+    let authority = Authority::new();
+    let server = Server::start(&authority, |_| Act::Silence);
+    let mut options = options(&authority, &[&server]);
+    options.rules.give_up_after_ms = 60_000;
+    let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    options.on_stall = Some(OnStall::new(move |stall| told.send(stall).unwrap()));
+    let client = Client::connect(options).await.unwrap();
+    let stall = tokio::select! {
+        answered = client.nodes() => panic!("{answered:?}"),
+        stall = heard.recv() => stall.unwrap(),
+    };
+    assert_eq!(stall.attempted, "list the nodes");
+    assert!(stall.tries_on_ms > 0 && stall.tries_on_ms < 60_000, "{stall:?}");
+    assert!(heard.try_recv().is_err(), "once for each call");
 }

@@ -1,11 +1,11 @@
 //! `quorla cluster`.
 
 use clap::Subcommand;
-use quorla_client::{Client, ClusterStatus, NodeView};
+use quorla_client::{Client, ClusterStatus, NodeRole, NodeView};
 
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::output::{Document, Output, Table, json};
+use crate::output::{Document, Output, Table, json, span};
 use crate::session::Session;
 use crate::watch::Watch;
 
@@ -62,10 +62,9 @@ pub(crate) fn node_rows(nodes: &[NodeView]) -> Table {
     let header = ["NAME", "ROLE", "RAFT ID", "ADDRESS", "APPLIED", "LAG", "SLOTS", "RSS", "VERSION"];
     let mut table = Table::new(header);
     for node in nodes {
-        let role = if node.draining { format!("{}, draining", node.role) } else { node.role.to_string() };
         table.row([
             node.name.clone(),
-            role,
+            role(node),
             known(node.raft_id),
             known(node.address.as_ref()),
             known(node.applied_index),
@@ -76,6 +75,20 @@ pub(crate) fn node_rows(nodes: &[NodeView]) -> Table {
         ]);
     }
     table
+}
+
+/// What the ledger says of a node, and gossip where that knows better; a node that is gone is not also unreachable.
+fn role(node: &NodeView) -> String {
+    let mut words = node.role.to_string();
+    if node.draining {
+        words.push_str(", draining");
+    }
+    match node.unreachable_ms {
+        _ if node.reachable || node.role == NodeRole::Gone => {}
+        Some(ms) => words.push_str(&format!(", unreachable (gossip), last seen {} ago", span(ms))),
+        None => words.push_str(", unreachable (gossip)"),
+    }
+    words
 }
 
 fn known(value: Option<impl ToString>) -> String {

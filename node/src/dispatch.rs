@@ -13,6 +13,7 @@ mod job;
 mod list;
 mod reading;
 pub mod refuse;
+mod sightings;
 mod submit;
 mod view;
 mod waiting;
@@ -35,6 +36,7 @@ use crate::{gossip::Members, identity::KeyId, link::ClusterLink, metrics::Reques
 use ended::Ended;
 use inspections::Inspections;
 use reading::Reading;
+use sightings::Sightings;
 
 /// Long looks at the state at once: each occupies a thread.
 const LOOKS_MAX: usize = 8;
@@ -50,6 +52,7 @@ pub struct Dispatch {
     consensus: Consensus,
     members: watch::Receiver<Members>,
     inspections: Arc<Inspections>,
+    sightings: Arc<Sightings>,
     about: Arc<About>,
     ended: Arc<Ended>,
     looks: Arc<Semaphore>,
@@ -78,13 +81,22 @@ impl Dispatch {
     pub fn new(consensus: Consensus, members: watch::Receiver<Members>, link: ClusterLink, about: About) -> Self {
         let ended = Arc::new(Ended::default());
         let inspections = Arc::new(Inspections::new(about.key, link, members.clone()));
-        let looks = Arc::new(Semaphore::new(LOOKS_MAX));
-        Self { consensus, members, inspections, about: Arc::new(about), ended, looks, closing: Arc::default() }
+        let (looks, sightings) = (Arc::new(Semaphore::new(LOOKS_MAX)), Arc::default());
+        let about = Arc::new(about);
+        Self { consensus, members, inspections, sightings, about, ended, looks, closing: Arc::default() }
     }
 
-    /// Wakes those who wait for jobs; runs until the consensus stops.
+    /// Wakes those who wait for jobs, and notes which members go; runs until the consensus stops.
     pub async fn follow(self) {
-        self.ended.follow(&self.consensus).await;
+        let noting = async {
+            self.sightings.follow(self.members.clone()).await;
+            // Without gossip there is nobody to note, and still somebody to wake.
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = self.ended.follow(&self.consensus) => {}
+            () = noting => {}
+        }
     }
 
     /// Refuses everything from now on.

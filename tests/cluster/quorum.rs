@@ -1,6 +1,6 @@
 //! Without a majority nothing is promised: no write, no fresh read, no renewal, and a clear word instead.
 
-use quorla_client::{Client, ErrorCode, JobRequest, ReadLevel};
+use quorla_client::{Client, ErrorCode, JobRequest, NodeRole, ReadLevel};
 use quorla_tests::children;
 use quorla_tests::command::Shell;
 use quorla_tests::eventually::eventually_holds;
@@ -22,6 +22,14 @@ async fn a_minority_refuses_writes_and_fresh_reads_and_answers_stale_ones() {
 
     let client = trial.impatient(left).await;
     eventually_holds("it knows no leader", async || client.status().await.unwrap().leader.is_none()).await;
+    let killed = trial.cluster.nodes()[leader].name.clone();
+    eventually_holds("it knows whom gossip misses, whose lease nobody can end", async || {
+        let seen = client.status().await.unwrap().nodes;
+        let of = |name: &String| seen.iter().find(|node| node.name == *name).unwrap();
+        let (own, missed) = (of(&trial.cluster.nodes()[left].name), of(&killed));
+        own.reachable && !missed.reachable && missed.unreachable_ms.is_some() && missed.role != NodeRole::Gone
+    })
+    .await;
     let unwritten = client.draw_job_id();
     let write = client.submit_as(unwritten, JobRequest::new(["true"])).await.expect_err("no majority, no write");
     assert_eq!(write.code(), NO_QUORUM, "{write}");

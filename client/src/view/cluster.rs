@@ -63,6 +63,10 @@ pub struct NodeView {
     pub cpu_milli_total: u32,
     /// Memory in all, in bytes.
     pub memory_bytes_total: u64,
+    /// Whether gossip shows it as live to the node that answered. A hint, and decides nothing.
+    pub reachable: bool,
+    /// For how long it has not, in milliseconds, where the node that answered saw it before.
+    pub unreachable_ms: Option<u64>,
     /// Whether it takes no new work.
     pub draining: bool,
     /// Its labels.

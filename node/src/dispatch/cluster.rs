@@ -150,6 +150,11 @@ impl Dispatch {
             slots_total: record.capacity.slots,
             cpu_milli_total: u32::try_from(record.capacity.cpu.0).unwrap_or(u32::MAX),
             memory_bytes_total: record.capacity.memory.0,
+            reachable: is_self || gossiped.is_some(),
+            unreachable_ms: match is_self || gossiped.is_some() {
+                true => None,
+                false => self.sightings.lost_for(&key).and_then(|span| u64::try_from(span.as_millis()).ok()),
+            },
             draining: record.draining,
             labels: record.labels.clone(),
             rss_bytes: match said {

@@ -144,6 +144,7 @@ mod tests {
             queue: "default".into(),
             priority: 50,
             labels: BTreeMap::new(),
+            terms: None,
             retry_of: None,
             submitted_ms: 0,
             started_ms: None,

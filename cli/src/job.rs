@@ -13,6 +13,7 @@ mod rows;
 mod run;
 mod show;
 mod submit;
+mod terms;
 mod wait;
 
 use clap::{Args, Subcommand};
@@ -39,7 +40,8 @@ pub(crate) enum JobCommand {
     #[command(after_help = list::EXAMPLES)]
     List(list::List),
     /// Show one job in full
-    #[command(after_help = "Examples:\n  quorla job info last\n  quorla job info 3f2k -o yaml")]
+    #[command(after_help = "Examples:\n  quorla job info last\n  quorla job info 3f2k -o yaml\n\n\
+                      Environment values are shown as they were given: pass what is secret in files that only the job may read.")]
     Info(Which),
     /// Say why a job does not run yet, where it runs, or how it ended
     #[command(after_help = explain::EXAMPLES)]

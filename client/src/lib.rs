@@ -62,6 +62,6 @@ pub use suggest::nearest;
 pub use tls::{ALPN, CLOSED_FOR_CLUSTER, CLOSED_FOR_ROLE, Credentials, Pem, SERVER_NAME};
 pub use view::{
     AttemptOutcome, AttemptView, ClusterStatus, ContentHash, EventView, JobDeadline, JobExplanation, JobHistory,
-    JobLogs, JobPage, JobState, JobSummary, JobTimeout, JobView, JobsAhead, NodeRejection, NodeRole, NodeView,
+    JobLogs, JobPage, JobState, JobSummary, JobTerms, JobTimeout, JobView, JobsAhead, NodeRejection, NodeRole, NodeView,
     NodeWork, RejectionReason, ScarceResource, Shortage, Tail, Usage,
 };

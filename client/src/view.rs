@@ -5,6 +5,7 @@ mod drain;
 mod explain;
 mod history;
 mod job;
+mod terms;
 
 pub use cluster::{ClusterStatus, ContentHash, NodeRole, NodeView};
 pub use drain::NodeWork;
@@ -13,3 +14,4 @@ pub use explain::{
 };
 pub use history::{EventView, JobHistory, JobLogs, Tail};
 pub use job::{AttemptOutcome, AttemptView, JobPage, JobState, JobSummary, JobView, Usage};
+pub use terms::JobTerms;

@@ -15,6 +15,7 @@ mod reading;
 pub mod refuse;
 mod sightings;
 mod submit;
+mod told;
 mod view;
 mod waiting;
 

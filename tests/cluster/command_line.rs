@@ -105,6 +105,13 @@ async fn reads_line_by_line(shell: &Shell, job: &str) {
         .map(|line| serde_json::from_slice(line).unwrap())
         .collect();
     assert_eq!(lines[0]["event"]["kind"], "job_submitted", "{lines:?}");
+    let ended = lines.iter().find(|line| line["event"]["kind"] == "attempt_ended").unwrap();
+    assert_eq!(
+        (&ended["event"]["exit_code"], &ended["event"]["detail"]),
+        (&0.into(), &"succeeded".into()),
+        "{lines:?}"
+    );
+    assert!(ended["event"]["fence"].is_u64() && ended["event"]["node"].is_string(), "{lines:?}");
     assert_eq!(lines.last().unwrap()["attempt"]["number"], 1, "{lines:?}");
 }
 

@@ -2,8 +2,8 @@
 
 use quorla_client::{AttemptView, JobView};
 
-use super::Which;
 use super::rows::took;
+use super::{Which, terms};
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::output::{Document, Output, Table, date, json, printed};
@@ -29,6 +29,9 @@ pub(super) fn document(job: &JobView) -> Document {
     table.pair("priority", job.priority);
     for (name, value) in &job.labels {
         table.pair("label", format!("{name}={value}"));
+    }
+    if let Some(terms) = &job.terms {
+        terms::add_to(&mut table, terms);
     }
     table.maybe("retry of", job.retry_of);
     table.pair("submitted", date(job.submitted_ms));

@@ -102,3 +102,40 @@ pub enum KillSignal {
     #[serde(rename = "SIGKILL")]
     Kill,
 }
+
+impl KillSignal {
+    /// Its name, as in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Term => "SIGTERM",
+            Self::Int => "SIGINT",
+            Self::Hup => "SIGHUP",
+            Self::Quit => "SIGQUIT",
+            Self::Usr1 => "SIGUSR1",
+            Self::Usr2 => "SIGUSR2",
+            Self::Kill => "SIGKILL",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::KillSignal;
+
+    #[test]
+    fn the_name_of_a_signal_is_its_json() {
+        let all = [
+            KillSignal::Term,
+            KillSignal::Int,
+            KillSignal::Hup,
+            KillSignal::Quit,
+            KillSignal::Usr1,
+            KillSignal::Usr2,
+            KillSignal::Kill,
+        ];
+        for signal in all {
+            assert_eq!(serde_json::to_string(&signal).unwrap(), format!("\"{}\"", signal.as_str()));
+        }
+    }
+}

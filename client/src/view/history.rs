@@ -19,6 +19,12 @@ pub struct EventView {
     pub attempt: Option<u32>,
     /// The node that it is about.
     pub node: Option<String>,
+    /// The fence of that attempt.
+    pub fence: Option<u64>,
+    /// The exit code that the attempt ended with.
+    pub exit_code: Option<i32>,
+    /// Until when the job waits, in milliseconds since 1970.
+    pub until_ms: Option<u64>,
     /// More words, for people.
     pub detail: String,
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::terms::JobTerms;
 use crate::ids::JobId;
 
 /// Where a job is in its life. The last four are ends.
@@ -179,6 +180,8 @@ pub struct JobView {
     pub priority: u8,
     /// The user's labels.
     pub labels: BTreeMap<String, String>,
+    /// What else its submitter asked for; none where that is not kept any more.
+    pub terms: Option<Box<JobTerms>>,
     /// The ended job that this one repeats.
     pub retry_of: Option<JobId>,
     /// When it was accepted.

@@ -71,6 +71,45 @@ pub(super) fn shown_constraint(constraint: &Constraint) -> client::Constraint {
     client::Constraint { label: constraint.label.clone(), rule }
 }
 
+/// What a client asked for beside the command, as a client writes it.
+pub(super) fn shown_terms(spec: JobSpec) -> client::JobTerms {
+    let JobSpec { env, working_dir, stdin, demand, retry, timeouts, not_before, kill, output_tail_max, .. } = spec;
+    client::JobTerms {
+        env,
+        working_directory: working_dir,
+        stdin_bytes: u64::try_from(stdin.len()).unwrap_or(u64::MAX),
+        resources: client::Resources {
+            cpu_milli: u32::try_from(demand.resources.cpu.0).unwrap_or(u32::MAX),
+            memory_bytes: demand.resources.memory.0,
+            slots: demand.resources.slots,
+        },
+        constraints: demand.constraints.iter().map(shown_constraint).collect(),
+        retry: shown_retry(retry),
+        timeouts: client::Timeouts {
+            queue_ms: timeouts.queue.map(|span| span.0),
+            attempt_ms: timeouts.attempt.map(|span| span.0),
+            job_ms: timeouts.job.map(|span| span.0),
+        },
+        not_before_ms: not_before.map(|at| at.0),
+        kill_signal: SIGNALS.into_iter().find(|named| signal(*named) == kill.signal),
+        kill_grace_ms: kill.grace.0,
+        output_tail_bytes: output_tail_max.0,
+    }
+}
+
+fn shown_retry(policy: RetryPolicy) -> client::RetryPolicy {
+    let backoff = match policy.backoff {
+        Backoff::Fixed(delay) => client::Backoff::Fixed { delay_ms: delay.0 },
+        Backoff::Exponential { base, max } => client::Backoff::Exponential { base_ms: base.0, delay_ms_max: max.0 },
+    };
+    client::RetryPolicy {
+        attempts_max: policy.attempts_max,
+        backoff,
+        jitter_percent: policy.jitter_percent,
+        retryable_exit_codes: policy.exit_codes,
+    }
+}
+
 fn retry(policy: client::RetryPolicy) -> RetryPolicy {
     let backoff = match policy.backoff {
         client::Backoff::Fixed { delay_ms } => Backoff::Fixed(Millis(delay_ms)),
@@ -93,6 +132,17 @@ fn timeouts(timeouts: client::Timeouts) -> Timeouts {
         job: timeouts.job_ms.map(Millis),
     }
 }
+
+/// Those that a client can name.
+const SIGNALS: [client::KillSignal; 7] = [
+    client::KillSignal::Hup,
+    client::KillSignal::Int,
+    client::KillSignal::Quit,
+    client::KillSignal::Kill,
+    client::KillSignal::Usr1,
+    client::KillSignal::Usr2,
+    client::KillSignal::Term,
+];
 
 /// Signal numbers of Linux.
 const fn signal(signal: client::KillSignal) -> u8 {
@@ -118,6 +168,21 @@ mod tests {
             let spec = spec(client::JobRequest::new([program]));
             assert_eq!(spec.check(), Ok(()), "{program}");
         }
+    }
+
+    #[test]
+    fn the_terms_of_a_job_are_shown_as_they_were_given() {
+        let mut job = client::JobRequest::new(["cat"]).stdin(vec![0; 3]).env("A", "b");
+        job.constraints = vec!["zone in (a, b)".parse().unwrap(), "gpu exists".parse().unwrap()];
+        job.resources = client::Resources { cpu_milli: 500, memory_bytes: 1 << 20, slots: 2 };
+        job.retry.backoff = client::Backoff::Fixed { delay_ms: 7 };
+        job.retry.retryable_exit_codes = vec![75];
+        job.timeouts.attempt_ms = Some(9);
+        job.kill_signal = client::KillSignal::Usr2;
+        let shown = shown_terms(spec(job.clone()));
+        assert_eq!((shown.env, shown.stdin_bytes, shown.resources), (job.env, 3, job.resources));
+        assert_eq!((shown.constraints, shown.retry, shown.timeouts), (job.constraints, job.retry, job.timeouts));
+        assert_eq!((shown.kill_signal, shown.kill_grace_ms), (Some(job.kill_signal), job.kill_grace_ms));
     }
 
     #[test]

@@ -8,12 +8,11 @@ use quorla_client::{
 };
 use quorla_ledger::{
     event::Event,
-    ids,
     record::{Course, JobRecord},
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::{Dispatch, reading::Reading, refuse, view};
+use super::{Dispatch, reading::Reading, refuse, told::Told, view};
 
 impl Dispatch {
     pub(super) async fn info(&self, query: JobQuery) -> Result<(u64, Reply), ErrorBody> {
@@ -117,53 +116,8 @@ fn events(reading: &Reading, record: &JobRecord) -> Result<(Vec<EventView>, bool
         }
         ControlFlow::Continue(())
     })?;
-    let names = reading.names_of(found.iter().filter_map(|(_, _, told)| told.node))?;
+    let named = found.iter().filter_map(|(_, _, told)| told.node);
+    let names = reading.names_of(named.chain(view::nodes_of(record)))?;
     let events = found.into_iter().map(|(sequence, at_ms, told)| told.show(sequence, at_ms, record, &names)).collect();
     Ok((events, whole && !full))
-}
-
-/// What an event tells of a job.
-struct Told {
-    job: ids::JobId,
-    kind: &'static str,
-    fence: Option<ids::Fence>,
-    node: Option<ids::NodeId>,
-    detail: String,
-}
-
-impl Told {
-    fn of(event: &Event) -> Option<Self> {
-        let plain = |job: &ids::JobId, kind| Self { job: *job, kind, fence: None, node: None, detail: String::new() };
-        Some(match event {
-            Event::JobSubmitted(job) => plain(job, "job_submitted"),
-            Event::JobQueued(job) => plain(job, "job_queued"),
-            Event::JobEnded(job) => plain(job, "job_ended"),
-            Event::JobBackedOff { job, until } => {
-                Self { detail: format!("until {until}"), ..plain(job, "job_backed_off") }
-            }
-            Event::AttemptAssigned { job, fence, node } => {
-                Self { fence: Some(*fence), node: Some(*node), ..plain(job, "attempt_assigned") }
-            }
-            Event::AttemptStopping { job, fence, cause } => {
-                Self { fence: Some(*fence), detail: format!("{cause:?}"), ..plain(job, "attempt_stopping") }
-            }
-            Event::AttemptEnded { job, fence } => Self { fence: Some(*fence), ..plain(job, "attempt_ended") },
-            Event::AttemptLost { job, fence } => Self { fence: Some(*fence), ..plain(job, "attempt_lost") },
-            Event::NodeReserved { job, node } => Self { node: Some(*node), ..plain(job, "node_reserved") },
-            Event::NodeRegistered { .. } | Event::NodeLapsed { .. } | Event::NodeDrained { .. } => return None,
-        })
-    }
-
-    fn show(self, sequence: u64, at_ms: u64, record: &JobRecord, names: &view::NodeNames) -> EventView {
-        let fence = self.fence;
-        let attempt = record.attempts.iter().find(|attempt| Some(attempt.placed.fence) == fence);
-        EventView {
-            sequence,
-            at_ms,
-            kind: self.kind.to_owned(),
-            attempt: attempt.map(|attempt| attempt.number),
-            node: self.node.and_then(|node| names.get(&node).cloned()),
-            detail: self.detail,
-        }
-    }
 }

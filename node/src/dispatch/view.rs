@@ -1,6 +1,6 @@
 //! From records to what clients are shown. Names nodes by their names, times by the cluster's clock.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, mem::take};
 
 use quorla_client::{
     AttemptOutcome, AttemptView, JobId, JobState as Shown, JobSummary, JobView, Tail as ShownTail, Usage,
@@ -11,6 +11,8 @@ use quorla_ledger::{
     record::{AttemptRecord, Course, JobRecord, JobState, Placed},
     spec::JobSpec,
 };
+
+use super::convert;
 
 /// Names of nodes by id, as far as they are known.
 pub(super) type NodeNames = BTreeMap<NodeId, String>;
@@ -27,7 +29,10 @@ pub(super) fn last_node(record: &JobRecord) -> Option<NodeId> {
 
 pub(super) fn job(record: &JobRecord, spec: Option<JobSpec>, names: &NodeNames) -> JobView {
     let last = record.attempts.last();
-    let (command, labels) = spec.map(|spec| (spec.command, spec.labels)).unwrap_or_default();
+    let (command, labels, terms) = match spec {
+        Some(mut spec) => (take(&mut spec.command), take(&mut spec.labels), Some(Box::new(convert::shown_terms(spec)))),
+        None => Default::default(),
+    };
     JobView {
         id: JobId::from_u128(record.id.0),
         name: record.name.clone(),
@@ -38,6 +43,7 @@ pub(super) fn job(record: &JobRecord, spec: Option<JobSpec>, names: &NodeNames) 
         queue: record.queue.clone(),
         priority: record.priority,
         labels,
+        terms,
         retry_of: record.retry_of.map(|job| JobId::from_u128(job.0)),
         submitted_ms: record.submitted_at.0,
         started_ms: last.map(|attempt| attempt.placed.at.0),
@@ -83,7 +89,7 @@ pub(super) fn tail(tail: Tail) -> ShownTail {
     ShownTail { bytes: tail.bytes.into(), bytes_omitted: tail.dropped.0 }
 }
 
-fn attempt(attempt: &AttemptRecord, job: &JobState, names: &NodeNames) -> AttemptView {
+pub(super) fn attempt(attempt: &AttemptRecord, job: &JobState, names: &NodeNames) -> AttemptView {
     let (outcome, ended_ms, usage) = match &attempt.course {
         Course::Open if matches!(job, JobState::Stopping { .. }) => (AttemptOutcome::Stopping, None, None),
         Course::Open => (AttemptOutcome::Running, None, None),
@@ -160,14 +166,13 @@ const fn until(state: &JobState) -> Option<u64> {
     }
 }
 
-fn reason(record: &JobRecord) -> Option<String> {
+pub(super) fn reason(record: &JobRecord) -> Option<String> {
     let said = record.cancel_reason.clone();
     match &record.state {
         JobState::Cancelled { .. } => said,
         JobState::Stopping { cause, .. } => match cause {
-            StopCause::Cancel => Some(said.unwrap_or_else(|| "cancelled".into())),
-            StopCause::AttemptTimeout => Some("the attempt's timeout passed".into()),
-            StopCause::JobTimeout => Some("the job's timeout passed".into()),
+            StopCause::Cancel => Some(said.unwrap_or_else(|| self::cause(*cause).into())),
+            _ => Some(self::cause(*cause).into()),
         },
         JobState::DeadlineExceeded { deadline, .. } => Some(match deadline {
             Deadline::Queue => "it waited in the queue for longer than timeouts.queue_ms".into(),
@@ -177,6 +182,14 @@ fn reason(record: &JobRecord) -> Option<String> {
         JobState::Failed { failure, .. } => Some(failed(failure)),
         JobState::BackingOff { .. } => Some(format!("attempt {} failed", record.attempts_made)),
         _ => None,
+    }
+}
+
+pub(super) const fn cause(cause: StopCause) -> &'static str {
+    match cause {
+        StopCause::Cancel => "cancelled",
+        StopCause::AttemptTimeout => "the attempt's timeout passed",
+        StopCause::JobTimeout => "the job's timeout passed",
     }
 }
 

@@ -109,6 +109,16 @@ impl Client {
         JobId::from_parts(self.server_ms(), rand::random())
     }
 
+    /// So many fresh job ids that rise, so that jobs submitted together are listed in their order. All bear the same time:
+    /// only their random parts are sorted, which are as far apart as ever.
+    #[must_use]
+    pub fn draw_job_ids(&self, count: usize) -> Vec<JobId> {
+        let now_ms = self.server_ms();
+        let mut ids: Vec<JobId> = (0..count).map(|_| JobId::from_parts(now_ms, rand::random())).collect();
+        ids.sort_unstable_by_key(|id| id.as_u128());
+        ids
+    }
+
     /// A fresh request id, by the server's clock.
     #[must_use]
     pub fn draw_request_id(&self) -> RequestId {

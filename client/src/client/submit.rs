@@ -45,10 +45,11 @@ impl Client {
         call_for!(self, request, Some(job_id), Reply::Submitted)
     }
 
-    /// Submits many jobs, several batches in flight; one outcome for each, in the same order.
+    /// Submits many jobs, several batches in flight; one outcome for each, in the same order. Their ids rise in it.
     pub async fn submit_many(&self, jobs: impl IntoIterator<Item = JobRequest>) -> Vec<Outcome> {
-        let submits = jobs.into_iter().map(|job| Submit { job_id: self.draw_job_id(), job });
-        self.submit_many_as(submits).await
+        let jobs: Vec<JobRequest> = jobs.into_iter().collect();
+        let ids = self.draw_job_ids(jobs.len());
+        self.submit_many_as(ids.into_iter().zip(jobs).map(|(job_id, job)| Submit { job_id, job })).await
     }
 
     /// As [`Client::submit_many`], under ids that were drawn before.

@@ -35,6 +35,20 @@ async fn each_of_many_concurrent_submits_gets_its_own_answer() {
 }
 
 #[tokio::test]
+async fn the_ids_of_jobs_submitted_together_rise_in_their_order() {
+    let authority = Authority::new();
+    let server = Server::start(&authority, accept_all);
+    let client = Client::connect(options(&authority, &[&server])).await.unwrap();
+    // More than one request takes.
+    let outcomes = client.submit_many((0..600).map(|_| JobRequest::new(["true"]))).await;
+    let ids: Vec<u128> = outcomes.into_iter().map(|outcome| outcome.unwrap().job_id.as_u128()).collect();
+    assert!(ids.is_sorted_by(|one, next| one < next), "{ids:?}");
+    let mut prefixes: Vec<String> = ids.iter().map(|id| JobId::from_u128(*id).short()).collect();
+    prefixes.dedup();
+    assert_eq!(prefixes.len(), ids.len(), "short ids still tell them apart");
+}
+
+#[tokio::test]
 async fn answers_in_another_order_reach_their_callers() {
     let authority = Authority::new();
     let mut held = false;

@@ -92,6 +92,7 @@ async fn one_job_that_has_ended_keeps_no_other_from_being_cancelled() {
         assert_eq!(trial.ended(job).await.state, JobState::Cancelled);
     }
     reads_line_by_line(&shell, &ids[0]).await;
+    reads_page_by_page(&shell, &ids).await;
     looks_again(&shell).await;
     trial.stop().await;
 }
@@ -113,6 +114,24 @@ async fn reads_line_by_line(shell: &Shell, job: &str) {
     );
     assert!(ended["event"]["fence"].is_u64() && ended["event"]["node"].is_string(), "{lines:?}");
     assert_eq!(lines.last().unwrap()["attempt"]["number"], 1, "{lines:?}");
+}
+
+async fn reads_page_by_page(shell: &Shell, submitted: &[String]) {
+    let mut cursor: Option<String> = None;
+    let mut listed = Vec::new();
+    for _ in submitted {
+        let mut arguments = vec!["job", "list", "-o", "json", "--limit", "1"];
+        arguments.extend(cursor.iter().flat_map(|cursor| ["--cursor", cursor]));
+        let output = shell.run(&arguments).output().await.unwrap();
+        let page: Value = serde_json::from_slice(&output.stdout).unwrap();
+        listed.extend(page["jobs"][0]["id"].as_str().map(str::to_owned));
+        cursor = page["next"].as_str().map(str::to_owned);
+    }
+    assert_eq!(cursor, None, "that was all");
+    listed.sort();
+    let mut expected = submitted.to_vec();
+    expected.sort();
+    assert_eq!(listed, expected);
 }
 
 async fn looks_again(shell: &Shell) {

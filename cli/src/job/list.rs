@@ -3,7 +3,7 @@
 use clap::Args;
 use quorla_client::{JobState, ListQuery, ReadLevel, nearest};
 
-use super::rows::summaries;
+use super::rows;
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::output::{Output, printed};
@@ -12,7 +12,9 @@ use crate::watch::Watch;
 
 pub(super) const EXAMPLES: &str = "Examples:\n  quorla job list --state running,queued\n  \
     quorla job list --watch --state running\n  \
-    quorla job list --queue hashes --name sha -o id | xargs -n1 quorla job cancel";
+    quorla job list --queue hashes --name sha -o id | xargs -n1 quorla job cancel\n\n\
+    AGE counts from the submit; RUN is how long the latest attempt has run, or ran. With -o json, `next` is the --cursor\n\
+    of the next page, or null.";
 
 #[derive(Debug, Args)]
 pub(crate) struct List {
@@ -29,7 +31,7 @@ pub(crate) struct List {
     /// Rows at most, 1 to 1000
     #[arg(short, long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
-    /// Where the page before ended
+    /// Where the page before ended: its `next`
     #[arg(long)]
     cursor: Option<String>,
     /// Take whatever the answering node has, without asking a quorum
@@ -54,7 +56,7 @@ pub(super) async fn run(arguments: List, session: &Session, output: &Output) -> 
     let look = async |output: &Output| {
         let page = client.list(query.clone()).await?;
         output.screen()?;
-        let exit = printed(output, &summaries(&page.jobs, client.server_ms()), Exit::OK)?;
+        let exit = printed(output, &rows::page(&page, client.server_ms(), output.is_lines()), Exit::OK)?;
         if let Some(next) = page.next {
             output.say(format!("there are more: --cursor {next}"));
         }

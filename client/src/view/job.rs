@@ -215,6 +215,8 @@ pub struct JobSummary {
     pub submitted_ms: u64,
     /// When its latest attempt was assigned.
     pub started_ms: Option<u64>,
+    /// When its latest attempt ended.
+    pub attempt_ended_ms: Option<u64>,
     /// When it ended.
     pub ended_ms: Option<u64>,
     /// The node of its latest attempt.

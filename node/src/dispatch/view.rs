@@ -64,6 +64,7 @@ pub(super) fn summary(record: &JobRecord, names: &NodeNames) -> JobSummary {
         priority: record.priority,
         submitted_ms: record.submitted_at.0,
         started_ms: last.map(|attempt| attempt.placed.at.0),
+        attempt_ended_ms: last.and_then(|attempt| ended_at(&attempt.course)),
         ended_ms: record.state.ended_at().map(|at| at.0),
         node: last.map(|attempt| node_name(&attempt.placed, names)),
         attempts: record.attempts_made,
@@ -126,6 +127,13 @@ const fn outcome(exit: &Exit, stopped: Option<StopCause>) -> AttemptOutcome {
         (None, Exit::Signal(_)) => AttemptOutcome::Signalled,
         (None, Exit::NotStarted { .. }) => AttemptOutcome::NotStarted,
         (None, Exit::GivenUp) => AttemptOutcome::Lost,
+    }
+}
+
+fn ended_at(course: &Course) -> Option<u64> {
+    match course {
+        Course::Open => None,
+        Course::Lost { at } | Course::Ended { at, .. } => Some(at.0),
     }
 }
 

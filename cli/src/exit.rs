@@ -52,6 +52,7 @@ impl Exit {
             Error::OutcomeUnknown { .. } => Self::UNKNOWN,
             Error::Unavailable { .. } => Self::UNAVAILABLE,
             Error::WaitTimedOut { .. } | Error::NodeWaitTimedOut { .. } => Self::WAIT_TIMED_OUT,
+            Error::NodeUndrained { .. } => Self::CONFLICT,
             Error::PrefixAmbiguous { .. } | Error::ReadJob(_) => Self::USAGE,
             Error::HandshakeRefused { .. } => Self::DENIED,
             Error::Setup(quorla_client::SetupError::NoProfile { .. }) => Self::UNAVAILABLE,
@@ -153,6 +154,12 @@ mod tests {
             attempts_total: 1,
             attempts: vec![attempt],
         }
+    }
+
+    #[test]
+    fn a_node_that_was_given_back_meanwhile_is_a_conflict() {
+        let error = quorla_client::Error::NodeUndrained { node: "n1".into() };
+        assert_eq!(Exit::of_error(&error), Exit::CONFLICT);
     }
 
     #[test]

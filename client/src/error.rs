@@ -60,6 +60,12 @@ pub enum Error {
         /// The caller's bound.
         timeout_ms: u64,
     },
+    /// A node that was waited for was given work again meanwhile.
+    #[error("wait for node {node}: it does not drain any more")]
+    NodeUndrained {
+        /// The node.
+        node: String,
+    },
     /// Several jobs begin with this prefix.
     #[error("find the job {prefix}: {} jobs begin with it", count(candidates.len(), *more))]
     PrefixAmbiguous {
@@ -144,6 +150,7 @@ impl Error {
             Self::OutcomeUnknown { .. } => ErrorCode::OutcomeUnknown.as_str(),
             Self::Unavailable { .. } => "unavailable",
             Self::WaitTimedOut { .. } | Self::NodeWaitTimedOut { .. } => "wait_timed_out",
+            Self::NodeUndrained { .. } => "node_undrained",
             Self::PrefixAmbiguous { .. } => ErrorCode::PrefixAmbiguous.as_str(),
             Self::ReadJob(ReadJobError::UnknownField { .. }) => ErrorCode::UnknownField.as_str(),
             Self::ReadJob(ReadJobError::Malformed { .. }) => ErrorCode::InvalidRequest.as_str(),
@@ -163,6 +170,9 @@ impl Error {
             }
             Self::OutcomeUnknown { job: Some(job), .. } => {
                 return Some(format!("Look it up: quorla job info {job}"));
+            }
+            Self::NodeUndrained { node } => {
+                return Some(format!("Someone gave it work again; drain it anew: quorla node drain {node}"));
             }
             Self::OutcomeUnknown { .. } => "Repeat it with the same idempotency key.",
             Self::Unavailable { .. } => {

@@ -5,6 +5,7 @@ use quorla_tests::command::Shell;
 use quorla_tests::gate::Gate;
 use quorla_tests::trial::{Trial, settings};
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 #[tokio::test]
 async fn a_drained_node_gets_nothing_new_until_it_is_given_back() {
@@ -21,6 +22,14 @@ async fn a_drained_node_gets_nothing_new_until_it_is_given_back() {
     let waiting = submit(&trial.client, &second_gate).await;
     let explanation = trial.client.explain(waiting).await.unwrap();
     assert_eq!(explanation.nodes[0].reason, quorla_client::RejectionReason::Draining, "{explanation:?}");
+
+    let mut waits = shell.run(&["node", "drain", &name, "--wait"]).spawn().unwrap();
+    // It says so once it waits.
+    let mut said = BufReader::new(waits.stderr.take().unwrap()).lines();
+    assert!(said.next_line().await.unwrap().unwrap().contains("takes no new work"));
+    trial.client.undrain_node(&name, None).await.unwrap();
+    assert_eq!(waits.wait().await.unwrap().code(), Some(5), "what another gave back is a conflict");
+    command(&shell, &["node", "drain", &name], 0).await;
 
     first_gate.open();
     let idle = command(&shell, &["node", "drain", &name, "--wait"], 0).await;

@@ -2,7 +2,6 @@
 
 use super::{Client, call_for, patience::Patience};
 use crate::error::Error;
-use crate::refusal::{ErrorBody, ErrorCode};
 use crate::reply::Reply;
 use crate::request::{ContentHashQuery, DrainNode, NodeWait, Request};
 use crate::view::{ClusterStatus, ContentHash, NodeView, NodeWork};
@@ -52,8 +51,8 @@ impl Client {
     /// Waits until nothing runs on a draining node, or for so many milliseconds.
     ///
     /// # Errors
-    /// [`Error::NodeWaitTimedOut`] when the time is up; [`Error::Refused`] when there is no such node, or when it is
-    /// given work again meanwhile.
+    /// [`Error::NodeWaitTimedOut`] when the time is up; [`Error::NodeUndrained`] when it is given work again meanwhile;
+    /// [`Error::Refused`] when there is no such node.
     pub async fn wait_for_drained(&self, node: &str, timeout_ms: Option<u64>) -> Result<NodeWork, Error> {
         let patience = Patience::new(timeout_ms);
         let timed_out = |attempts, timeout_ms| Error::NodeWaitTimedOut { node: node.to_owned(), attempts, timeout_ms };
@@ -63,9 +62,7 @@ impl Client {
             let work = patience.ask(asking).await.map_err(|timeout_ms| timed_out(attempts, timeout_ms))??;
             attempts = Some(work.attempts);
             if !work.draining {
-                let message = format!("wait for node {node}: it does not drain any more");
-                let hint = format!("Someone gave it work again; drain it anew: quorla node drain {node}");
-                return Err(ErrorBody::new(ErrorCode::InvalidRequest, message).hint(hint).into());
+                return Err(Error::NodeUndrained { node: node.to_owned() });
             }
             if work.attempts == 0 {
                 return Ok(work);

@@ -71,13 +71,18 @@ fn read_line(reader: &mut impl BufRead, text: &mut Vec<u8>) -> std::io::Result<u
 
 /// Blank lines are none.
 fn line(number: usize, text: &[u8], key: Option<&str>) -> Result<Option<JobRequest>, Fault> {
-    let not_utf8 = |_| Fault::new(Exit::USAGE, "invalid_request", format!("line {number}: it is not UTF-8"));
+    let not_utf8 = |_| {
+        Fault::new(Exit::USAGE, "invalid_request", format!("line {number}: it is not UTF-8; save the file as that"))
+    };
     let text = std::str::from_utf8(text).map_err(not_utf8)?;
     let text = text.trim_end();
     if text.is_empty() {
         return Ok(None);
     }
-    let mut job = JobRequest::from_json_after(number - 1, text).map_err(quorla_client::Error::from)?;
+    let mut job = JobRequest::from_json_after(number - 1, text).map_err(|error| {
+        let message = error.told();
+        Fault { message, ..Fault::from(quorla_client::Error::from(error)) }
+    })?;
     let of_line = || key.map(|key| format!("{key}-{number}"));
     job.idempotency_key = job.idempotency_key.take().or_else(of_line);
     let checked = job.check().map_err(|refusal| Fault::from(quorla_client::Error::from(refusal)));
@@ -93,7 +98,8 @@ fn refuse(name: &str, code: &'static str, exit: Exit, mut wrong: Vec<String>) ->
     }
     let lines = if count == 1 { "1 line is".to_owned() } else { format!("{count} lines are") };
     let message = format!("submit the jobs of {name}: {lines} wrong, and nothing was submitted");
-    let mut fault = Fault::new(exit, code, message).hint("Each line is one JSON object: {\"command\": [\"true\"]}");
+    let mut fault = Fault::new(exit, code, message)
+        .hint("Each line is one JSON object, for example {\"command\": [\"true\"]}; fields: quorla job submit --help");
     fault.details = wrong;
     fault
 }
@@ -125,7 +131,7 @@ mod tests {
         let text = "{\"command\": [\"a\"]}\n{\"command\": [\"b\"], \"prioriti\": 1}\n{\"command\": []}\n";
         let fault = parse("x", text.as_bytes(), None).unwrap_err();
         assert_eq!((fault.code, fault.exit), ("unknown_field", Exit::USAGE));
-        assert!(fault.details[0].contains("line 2, column ") && fault.details[0].contains("priority"), "{fault:?}");
+        assert!(fault.details[0].starts_with("line 2, column ") && fault.details[0].contains("priority"), "{fault:?}");
         assert!(fault.details[1].starts_with("line 3: "), "{fault:?}");
     }
 

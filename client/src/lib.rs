@@ -19,6 +19,7 @@
 //! ```
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod amount;
 mod client;
 pub mod clock;
 pub mod codec;
@@ -62,6 +63,6 @@ pub use suggest::nearest;
 pub use tls::{ALPN, CLOSED_FOR_CLUSTER, CLOSED_FOR_ROLE, Credentials, Pem, SERVER_NAME};
 pub use view::{
     AttemptOutcome, AttemptView, ClusterStatus, ContentHash, EventView, JobDeadline, JobExplanation, JobHistory,
-    JobLogs, JobPage, JobState, JobSummary, JobTerms, JobTimeout, JobView, JobsAhead, NodeRejection, NodeRole, NodeView,
-    NodeWork, RejectionReason, ScarceResource, Shortage, Tail, Usage,
+    JobLogs, JobPage, JobState, JobSummary, JobTerms, JobTimeout, JobView, JobsAhead, NodeRejection, NodeRole,
+    NodeView, NodeWork, RejectionReason, ScarceResource, Shortage, Tail, Usage,
 };

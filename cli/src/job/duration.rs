@@ -1,19 +1,18 @@
 //! Durations and sizes as people type them: `250ms`, `3s`, `10m`, `2h`, `7d`; `512`, `64KiB`, `2GiB`.
 
-const SPANS: &[(&str, u64)] = &[("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
-const SIZES: &[(&str, u64)] =
-    &[("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40), ("B", 1), ("", 1)];
+use quorla_client::amount::{self, size_bytes};
 
 /// Milliseconds.
 pub(crate) fn span_ms(text: &str) -> Result<u64, String> {
     let refuse = || format!("{text:?} is no duration: write 250ms, 3s, 10m, 2h or 7d");
-    units(text, SPANS).ok_or_else(refuse)
+    amount::span_ms(text).ok_or_else(refuse)
 }
 
 /// Bytes.
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     let refuse = || format!("{text:?} is no size: write 512, 64KiB, 256MiB or 2GiB");
-    units(text, SIZES).ok_or_else(refuse)
+    // Without a unit, bytes.
+    text.parse().ok().or_else(|| size_bytes(text)).ok_or_else(refuse)
 }
 
 /// Thousandths of a CPU, from `2`, `0.5` or `250m`.
@@ -37,13 +36,6 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err(format!("{text:?} is not of the form name=value")),
     }
-}
-
-fn units(text: &str, known: &[(&str, u64)]) -> Option<u64> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let (_, factor) = known.iter().find(|(name, _)| *name == unit.trim())?;
-    number.parse::<u64>().ok()?.checked_mul(*factor)
 }
 
 #[cfg(test)]

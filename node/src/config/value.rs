@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use quorla_client::amount::{size_bytes, span_ms};
+
 use super::problem::Origin;
 
 /// A value as a source gave it. The environment and flags only know text.
@@ -87,16 +89,7 @@ pub(super) fn duration(raw: &Raw) -> Result<Duration, Expected> {
     let Raw::Text(text) = raw else {
         return Err(EXPECTED);
     };
-    let (number, unit) = split_unit(text).ok_or(EXPECTED)?;
-    let unit_ms = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return Err(EXPECTED),
-    };
-    number.checked_mul(unit_ms).map(Duration::from_millis).ok_or(EXPECTED)
+    span_ms(text).map(Duration::from_millis).ok_or(EXPECTED)
 }
 
 /// `"512B"`, `"64KiB"`, `"64MiB"`, `"2GiB"`, `"1TiB"`, or plain bytes as a number.
@@ -108,16 +101,7 @@ pub(super) fn bytes(raw: &Raw) -> Result<u64, Expected> {
     let Raw::Text(text) = raw else {
         return Err(EXPECTED);
     };
-    let (number, unit) = split_unit(text).ok_or(EXPECTED)?;
-    let shift = match unit {
-        "B" => 0,
-        "KiB" => 10,
-        "MiB" => 20,
-        "GiB" => 30,
-        "TiB" => 40,
-        _ => return Err(EXPECTED),
-    };
-    number.checked_mul(1 << shift).ok_or(EXPECTED)
+    size_bytes(text).ok_or(EXPECTED)
 }
 
 /// Cores as `"2.5"`, `2.5` or `2`, with at most three decimals; the result is in thousandths.
@@ -137,13 +121,6 @@ pub(super) fn cpu_milli(raw: &Raw) -> Result<u64, Expected> {
     let whole: u64 = whole.parse().map_err(|_| EXPECTED)?;
     let milli: u64 = format!("{decimals:0<3}").parse().map_err(|_| EXPECTED)?;
     whole.checked_mul(1_000).and_then(|cores| cores.checked_add(milli)).ok_or(EXPECTED)
-}
-
-fn split_unit(text: &str) -> Option<(u64, &str)> {
-    let text = text.trim();
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    Some((number.parse().ok()?, unit.trim_start()))
 }
 
 fn split_commas(text: &str) -> impl Iterator<Item = &str> {

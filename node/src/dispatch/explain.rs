@@ -149,18 +149,15 @@ fn rejected(node: &NodeView<'_>, rejection: &Rejection, demand: &Demand) -> Node
             let detail = format!("needs {}; {has}", wanted.as_deref().unwrap_or(label));
             NodeRejection { constraint: wanted, ..plain(RejectionReason::LabelDiffers, detail) }
         }
-        Rejection::TooSmall(lack) => {
-            let short = shortage(lack, &demand.resources, &node.free(), &record.capacity);
-            let (what, amount) = unit(short.resource);
-            let detail = format!("{what}: needs {}, has {} in all", amount(short.needs), amount(short.total));
-            NodeRejection { shortage: Some(short), ..plain(RejectionReason::TooSmall, detail) }
-        }
-        Rejection::TooBusy(lack) => {
+        Rejection::TooSmall(lack) | Rejection::TooBusy(lack) => {
             let short = shortage(lack, &demand.resources, &node.free(), &record.capacity);
             let (what, amount) = unit(short.resource);
             let (needs, free, total) = (amount(short.needs), amount(short.free), amount(short.total));
-            let detail = format!("{what}: needs {needs}, free {free} of {total}");
-            NodeRejection { shortage: Some(short), ..plain(RejectionReason::TooBusy, detail) }
+            let (reason, has) = match rejection {
+                Rejection::TooSmall(_) => (RejectionReason::TooSmall, format!("has {total} in all")),
+                _ => (RejectionReason::TooBusy, format!("free {free} of {total}")),
+            };
+            NodeRejection { shortage: Some(short), ..plain(reason, format!("{what}: needs {needs}, {has}")) }
         }
         Rejection::Reserved { by } => {
             let by = JobId::from_u128(by.0);

@@ -1,4 +1,6 @@
-//! The names of what the actors measure. No id is ever a label.
+//! The names of what the actors measure, and the help of each. No id is ever a label.
+
+use metrics::{counter, describe_counter, describe_gauge};
 
 /// Attempts that this node started.
 pub const ATTEMPTS_STARTED: &str = "quorla_attempts_started_total";
@@ -16,3 +18,21 @@ pub const PROPOSALS_UNANSWERED: &str = "quorla_proposals_unanswered_total";
 pub const ACTOR_RESTARTS: &str = "quorla_actor_restarts_total";
 /// Connections of clients being served.
 pub const SESSIONS: &str = "quorla_sessions";
+/// Ends of attempts that the ledger refused for a newer fence or epoch.
+pub const COMPLETIONS_STALE: &str = "quorla_completions_stale_total";
+
+/// Gives the recorder the help of each.
+pub fn describe() {
+    describe_counter!(ATTEMPTS_STARTED, "Attempts that this node started.");
+    describe_counter!(ATTEMPTS_ENDED, "Attempts of this node that ended, by outcome.");
+    describe_gauge!(ATTEMPTS_RUNNING, "Attempts whose process may be alive on this node.");
+    describe_counter!(LAPSES_DECIDED, "Nodes whose lease this leader declared lapsed.");
+    describe_gauge!(AGENT_LINKS, "Agents that are linked to this leader.");
+    describe_counter!(PROPOSALS_UNANSWERED, "Proposals of this leader's scheduler that got no answer.");
+    describe_counter!(ACTOR_RESTARTS, "Restarts of actors by their supervisor, by role.");
+    describe_counter!(COMPLETIONS_STALE, "Ends of attempts refused because they were not this node's any more.");
+    describe_gauge!(SESSIONS, "Connections of clients being served.");
+    for plain in [ATTEMPTS_STARTED, LAPSES_DECIDED, PROPOSALS_UNANSWERED, COMPLETIONS_STALE] {
+        counter!(plain).absolute(0);
+    }
+}

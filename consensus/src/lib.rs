@@ -18,6 +18,7 @@ mod keys;
 mod ledger_time;
 mod log_store;
 mod membership;
+pub mod metrics;
 mod network;
 mod proposer;
 mod rounds;

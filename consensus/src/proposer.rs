@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::error::ProposeError;
 use crate::ledger_time::LedgerTime;
+use crate::metrics;
 use crate::network::Links;
 use crate::network::serve::Raft;
 use crate::route::{Route, Router};
@@ -101,7 +102,7 @@ impl Proposer {
 
     /// Queues commands that another member forwarded; whoever is told decides about trying again.
     pub(crate) fn push(&self, item: Item) -> Result<(), ProposeError> {
-        self.queue.push(item)?;
+        self.queue.push(item).inspect_err(|_| metrics::proposal_refused())?;
         self.wake.notify_one();
         Ok(())
     }
@@ -258,10 +259,14 @@ impl Pump {
         }
         let mut builder = BatchBuilder::default();
         items.iter().flat_map(Item::commands).for_each(|command| builder.push(command));
+        metrics::entry_proposed(builder.commands());
         let payload = Payload(Bytes::from(builder.seal(self.time.stamp())));
         self.proposer.launch();
-        let proposer = Arc::clone(&self.proposer);
-        let completion = Completion::new(move |result| proposer.land(items, outcome(result)));
+        let (proposer, since) = (Arc::clone(&self.proposer), Instant::now());
+        let completion = Completion::new(move |result| {
+            metrics::entry_committed(since.elapsed());
+            proposer.land(items, outcome(result));
+        });
         // When raft is gone it drops the completion, which reports the outcome as unknown.
         let _ = self.raft.write(payload).with_leader(leader).responder(completion).await;
     }

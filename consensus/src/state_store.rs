@@ -13,9 +13,11 @@ use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, S
 use quorla_ledger::Ledger;
 use rocksdb::WriteBufferManager;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::fatal::FatalSignal;
 use crate::keys::GroupId;
+use crate::metrics;
 use crate::types::{LogId, SnapshotMeta, StoredMembership, TypeConfig};
 
 mod apply;
@@ -127,7 +129,9 @@ impl StateStore {
     /// it found the state itself damaged.
     pub(crate) fn build_snapshot(&self) -> Result<Arc<KeptSnapshot>, StateError> {
         let database = Arc::clone(&self.shared.hot().database);
+        let since = Instant::now();
         let built = self.shared.shelf.build(&database, self.shared.options.group);
+        metrics::snapshot_built(since.elapsed());
         if let Err(error @ StateError::Rocks { is_damage: true, .. }) = &built {
             drop(self.shared.fatal("take a snapshot of", error));
         }

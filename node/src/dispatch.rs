@@ -11,6 +11,7 @@ mod explain;
 mod inspections;
 mod job;
 mod list;
+mod measured;
 mod reading;
 pub mod refuse;
 mod sightings;
@@ -32,7 +33,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{gossip::Members, identity::KeyId, link::ClusterLink, metrics::RequestKind};
+use crate::{gossip::Members, identity::KeyId, link::ClusterLink, metrics};
 
 use ended::Ended;
 use inspections::Inspections;
@@ -87,7 +88,7 @@ impl Dispatch {
         Self { consensus, members, inspections, sightings, about, ended, looks, closing: Arc::default() }
     }
 
-    /// Wakes those who wait for jobs, and notes which members go; runs until the consensus stops.
+    /// Wakes those who wait for jobs, measures what becomes of jobs, and notes which members go; runs until the consensus stops.
     pub async fn follow(self) {
         let noting = async {
             self.sightings.follow(self.members.clone()).await;
@@ -96,6 +97,7 @@ impl Dispatch {
         };
         tokio::select! {
             () = self.ended.follow(&self.consensus) => {}
+            () = measured::follow(&self.consensus) => {}
             () = noting => {}
         }
     }
@@ -107,9 +109,9 @@ impl Dispatch {
 
     /// Answers one request in the caller's encoding, which belongs to the time that it takes.
     pub async fn answer<T>(&self, principal: Principal, request: Request, encode: impl FnOnce(Response) -> T) -> T {
-        let (kind, since) = (RequestKind::of(&request), Instant::now());
+        let (kind, since) = (metrics::request_kind(&request), Instant::now());
         let answer = encode(self.respond(principal, request).await);
-        crate::metrics::record_request_time(kind, since.elapsed());
+        metrics::record_request_time(kind, since.elapsed());
         answer
     }
 
@@ -119,7 +121,7 @@ impl Dispatch {
             true => Err(self.shutting_down(attempt)),
             false => self.do_request(principal, request).await,
         };
-        crate::metrics::count_request(outcome.is_err());
+        metrics::count_request(outcome.is_err());
         match outcome {
             Ok((applied_index, reply)) => Response { applied_index, outcome: Ok(reply) },
             Err(error) => Response { applied_index: *self.consensus.applied().borrow(), outcome: Err(error) },

@@ -3,17 +3,17 @@
 //! No id is ever a label. Nothing here knows where a value comes from, save the memory of this process, which is read
 //! when somebody asks.
 
+mod jobs;
 mod requests;
 
 use std::{fs, time::Duration};
 
-use metrics::{counter, describe_counter, describe_gauge, gauge};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use quorla_client::Request;
 use thiserror::Error;
 
-pub use requests::RequestKind;
-
-use requests::RequestTimes;
+pub use jobs::{job_ended, job_submitted};
 
 const RAFT_TERM: &str = "quorla_raft_term";
 const RAFT_STATE: &str = "quorla_raft_state";
@@ -21,6 +21,8 @@ const RAFT_IS_LEADER: &str = "quorla_raft_is_leader";
 const APPLIED_INDEX: &str = "quorla_applied_index";
 const APPLY_LAG: &str = "quorla_apply_lag_entries";
 const CLOCK_SKEW: &str = "quorla_clock_skew_seconds";
+const FOLLOWER_LAG: &str = "quorla_follower_lag_entries";
+const PROPOSALS_QUEUED: &str = "quorla_raft_proposals_queued";
 const SLOTS: &str = "quorla_slots";
 const SLOTS_USED: &str = "quorla_slots_used";
 const JOBS_LIVE: &str = "quorla_jobs_live";
@@ -31,10 +33,16 @@ const RESIDENT: &str = "quorla_resident_memory_bytes";
 const REQUESTS: &str = "quorla_client_requests_total";
 const REFUSED: &str = "quorla_client_requests_refused_total";
 const REQUEST_TIME: &str = "quorla_request_seconds";
-const REQUEST_TIME_HELP: &str = "From a client's request decoded to its reply encoded, by kind.";
 
-/// Of this process, beside the recorder, which would keep every single time until somebody asks.
-static REQUEST_TIMES: RequestTimes = RequestTimes::new();
+/// Upper bounds of every histogram of times, in seconds: a job may take days, a request a tenth of a millisecond.
+const SECONDS: &[f64] = &[
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0,
+    3_600.0, 86_400.0,
+];
+/// Upper bounds of the histogram of commands in one entry.
+const COMMANDS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+/// The recorder keeps every time since the last look; this often it sorts them into their buckets.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Gauges and what they mean.
 const GAUGES: &[(&str, &str)] = &[
@@ -44,6 +52,8 @@ const GAUGES: &[(&str, &str)] = &[
     (APPLIED_INDEX, "Index of the last entry applied here."),
     (APPLY_LAG, "Entries known to be committed or appended and not applied here."),
     (CLOCK_SKEW, "On the leader: the largest distance of a voter's wall clock from the cluster's; positive is ahead."),
+    (FOLLOWER_LAG, "On the leader: entries that the member of this name is behind."),
+    (PROPOSALS_QUEUED, "Commands that wait for an entry here."),
     (SLOTS, "Attempts that this node may run at once."),
     (SLOTS_USED, "Attempts that this node holds."),
     (JOBS_LIVE, "Jobs that have not ended, as this node knows."),
@@ -91,7 +101,7 @@ pub struct Metrics {
 impl Metrics {
     /// Installs the recorder for the whole process. Once.
     pub fn install() -> Result<Self, MetricsError> {
-        let recorder = PrometheusBuilder::new().install_recorder()?;
+        let recorder = builder()?.install_recorder()?;
         for (name, help) in GAUGES {
             describe_gauge!(*name, *help);
         }
@@ -99,7 +109,24 @@ impl Metrics {
             describe_counter!(*name, *help);
             counter!(*name).absolute(0);
         }
+        describe_histogram!(
+            REQUEST_TIME,
+            Unit::Seconds,
+            "From a client's request decoded to its reply encoded, by kind."
+        );
+        jobs::describe();
+        quorla_consensus::metrics::describe();
+        quorla_actors::metrics::describe();
         Ok(Self { recorder })
+    }
+
+    /// Keeps the recorder small, however rarely somebody asks. Never returns.
+    pub async fn keep_up(self) {
+        let mut interval = tokio::time::interval(UPKEEP_INTERVAL);
+        loop {
+            interval.tick().await;
+            self.recorder.run_upkeep();
+        }
     }
 
     /// Renders another recorder; for tests, which share a process.
@@ -114,8 +141,15 @@ impl Metrics {
             set(RESIDENT, bytes);
         }
         self.recorder.run_upkeep();
-        self.recorder.render() + &REQUEST_TIMES.render(REQUEST_TIME, REQUEST_TIME_HELP)
+        self.recorder.render()
     }
+}
+
+fn builder() -> Result<PrometheusBuilder, metrics_exporter_prometheus::BuildError> {
+    let commands = Matcher::Full(quorla_consensus::metrics::ENTRY_COMMANDS.to_owned());
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)?
+        .set_buckets_for_metric(commands, COMMANDS)
 }
 
 /// Sets the Raft term.
@@ -145,6 +179,16 @@ pub fn set_apply_lag_entries(entries: u64) {
 pub fn set_clock_skew_ms(skew_ms: i64) {
     let whole = float(skew_ms.unsigned_abs()) / 1_000.0;
     gauge!(CLOCK_SKEW).set(if skew_ms < 0 { -whole } else { whole });
+}
+
+/// Sets how many entries the member of this name is behind this leader.
+pub fn set_follower_lag_entries(name: String, entries: u64) {
+    gauge!(FOLLOWER_LAG, "node" => name).set(float(entries));
+}
+
+/// Sets how many commands wait for an entry.
+pub fn set_proposals_queued(commands: usize) {
+    set(PROPOSALS_QUEUED, u64::try_from(commands).unwrap_or(u64::MAX));
 }
 
 /// Sets the slots of this node and how many are in use.
@@ -182,8 +226,13 @@ pub fn count_request(refused: bool) {
 }
 
 /// Records how long a client's request took.
-pub fn record_request_time(kind: RequestKind, took: Duration) {
-    REQUEST_TIMES.record(kind, took);
+pub fn record_request_time(kind: &'static str, took: Duration) {
+    histogram!(REQUEST_TIME, "kind" => kind).record(took);
+}
+
+/// What a request is called in [`record_request_time`].
+pub const fn request_kind(request: &Request) -> &'static str {
+    requests::kind(request)
 }
 
 /// Resident memory of this process.
@@ -209,8 +258,9 @@ mod tests {
     use metrics_exporter_prometheus::PrometheusBuilder;
 
     use super::{
-        APPLIED_INDEX, CLIENTS, CONNECTIONS, COUNTERS, GAUGES, JOBS_LIVE, MEMBERS_LIVE, RAFT_IS_LEADER, RAFT_STATE,
-        RAFT_TERM, REQUEST_TIME, RaftState, SLOTS, SLOTS_USED, resident_bytes, set_clock_skew_ms, set_raft_state,
+        APPLIED_INDEX, CLIENTS, CONNECTIONS, COUNTERS, GAUGES, JOBS_LIVE, MEMBERS_LIVE, PROPOSALS_QUEUED,
+        RAFT_IS_LEADER, RAFT_STATE, RAFT_TERM, REQUEST_TIME, RaftState, SLOTS, SLOTS_USED, resident_bytes,
+        set_clock_skew_ms, set_raft_state,
     };
 
     fn rendered(set: impl FnOnce()) -> String {
@@ -247,6 +297,7 @@ mod tests {
         // What is counted in no unit says so by standing here.
         let counts = [
             RAFT_TERM,
+            PROPOSALS_QUEUED,
             RAFT_STATE,
             RAFT_IS_LEADER,
             APPLIED_INDEX,

@@ -96,6 +96,7 @@ struct Network {
     gossip: Arc<ChitchatGossip>,
     link: ClusterLink,
     http: HttpServer,
+    metrics: Metrics,
     readiness: Readiness,
 }
 
@@ -205,6 +206,7 @@ impl Node {
             }
         });
         self.tasks.spawn(stoppable(self.dispatch.clone().follow(), self.stopping.subscribe()));
+        self.tasks.spawn(stoppable(self.network.metrics.clone().keep_up(), self.stopping.subscribe()));
         let report = Report {
             consensus: self.consensus.clone(),
             endpoint: self.network.endpoint.clone(),
@@ -230,7 +232,7 @@ impl Network {
         let endpoint = Endpoint::bind(parts::endpoint_settings(config, credentials.clone()), routes)?;
         let readiness = Readiness::default();
         let metrics = Metrics::install()?;
-        let http_routes = operator_routes(&config.metrics.path, metrics, readiness.clone());
+        let http_routes = operator_routes(&config.metrics.path, metrics.clone(), readiness.clone());
         let http = HttpServer::start(&parts::http_settings(config), http_routes).await?;
         let own = parts::own_member(config, &endpoint)?;
         let gossip = parts::gossip_settings(config, own.clone());
@@ -243,7 +245,7 @@ impl Network {
         };
         let link = ClusterLink::start(endpoint.clone(), about).await?;
         let transport = QuicTransport::new(endpoint.clone(), gossip.members());
-        Ok(Self { credentials, own, endpoint, transport, gossip, link, http, readiness })
+        Ok(Self { credentials, own, endpoint, transport, gossip, link, http, metrics, readiness })
     }
 
     fn listening(&self) -> Listening {

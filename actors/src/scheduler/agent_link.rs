@@ -9,6 +9,7 @@ use quorla_consensus::{codec, transport::Duplex};
 use quorla_ledger::{
     codec::encode_command,
     command::{Command, EndAttempt},
+    reply::{Refusal, Reply},
 };
 use ractor::ActorRef;
 use tokio::sync::{Semaphore, mpsc};
@@ -17,6 +18,7 @@ use super::{LinkId, SchedulerMessage};
 use crate::{
     link::{receive_all, send_all},
     messages::{ToAgent, ToLeader},
+    metrics,
     replica::{Replica, inspect},
 };
 
@@ -83,6 +85,9 @@ impl AgentLink {
     async fn record(&self, report: Box<EndAttempt>) -> Option<ToAgent> {
         let (job, fence) = (report.job, report.fence);
         let reply = self.replica.propose(encode_command(&Command::EndAttempt(*report))).await.ok()?;
+        if matches!(reply, Reply::Refused(Refusal::AttemptIsStale)) {
+            ::metrics::counter!(metrics::COMPLETIONS_STALE).increment(1);
+        }
         tracing::debug!(%job, fence = fence.0, ?reply, "an attempt's end was answered");
         let as_of = inspect(&*self.replica, |ledger| ledger.meta().index);
         Some(ToAgent::Recorded { fence, as_of })

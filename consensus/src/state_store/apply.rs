@@ -15,6 +15,7 @@ use quorla_ledger::batch::{Batch, BatchError};
 use quorla_ledger::ledger::Divergence;
 use quorla_ledger::{Applied as LedgerApplied, Entry as LedgerEntry};
 use rocksdb::{DB, WriteBatch};
+use tokio::time::Instant;
 
 use super::database::Applied;
 use super::{Hot, Shared, StateDb};
@@ -22,6 +23,7 @@ use crate::codec;
 use crate::failpoints;
 use crate::fatal::Fatal;
 use crate::keys::{self, GroupId};
+use crate::metrics;
 use crate::types::{Entry, Payload, Replies, StoredMembership, TypeConfig};
 
 /// What one entry did to the hot state, to be written.
@@ -56,7 +58,7 @@ impl Shared {
     pub(crate) fn apply(&self, entry: Entry, responder: Option<ApplyResponder<TypeConfig>>) -> io::Result<()> {
         failpoints::check("state.apply", &self.options.directory)
             .map_err(|error| self.options.fatal.state("apply an entry to", error))?;
-        let index = entry.log_id.index;
+        let (index, since) = (entry.log_id.index, Instant::now());
         let (done, database) = self.apply_to_hot(entry)?;
         database.write(done.changes).map_err(|error| self.fatal("apply an entry to", &error))?;
         failpoints::check("state.applied", &self.options.directory)
@@ -65,6 +67,7 @@ impl Shared {
             self.content_hash.mark(database, self.options.group, index);
         }
         self.applied.send_replace(index);
+        metrics::entry_applied(since.elapsed());
         if let Some(responder) = responder {
             responder.send(done.replies);
         }

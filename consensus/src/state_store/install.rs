@@ -7,15 +7,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use quorla_ledger::Ledger;
+use tokio::time::Instant;
 
 use super::database::{self, CurrentState};
 use super::shelf::sync_files;
 use super::{Hot, KeptSnapshot, Shared, StateDb, StateError, StateOptions, View};
 use crate::failpoints;
+use crate::metrics;
 use crate::types::SnapshotMeta;
 
 /// Installs a snapshot. Blocks. An error after the switch is final: the state on disk is the new one already.
 pub(super) fn install(shared: &Shared, meta: &SnapshotMeta, snapshot: Arc<KeptSnapshot>) -> Result<(), StateError> {
+    let since = Instant::now();
     let step = |name| failpoints::check(name, &shared.options.directory);
     let at = |name: &'static str| StateError::io(name, snapshot.path());
     snapshot.manifest().verify(snapshot.path())?;
@@ -43,6 +46,7 @@ pub(super) fn install(shared: &Shared, meta: &SnapshotMeta, snapshot: Arc<KeptSn
     former.database.doom();
     shared.shelf.put(&snapshot);
     shared.applied.send_replace(index);
+    metrics::snapshot_installed(since.elapsed());
     step("install.done").map_err(at("install"))
 }
 

@@ -44,6 +44,10 @@ impl Reading {
         }
     }
 
+    pub(super) fn ended(&self, job: ids::JobId) -> Read<Option<JobRecord>> {
+        self.record(&tables::ended(job))
+    }
+
     pub(super) fn spec(&self, job: ids::JobId) -> Read<Option<JobSpec>> {
         self.record(&tables::spec(job))
     }
@@ -96,9 +100,9 @@ impl Reading {
     pub(super) fn ids_from(&self, from: &[u8], mut visit: impl FnMut(ids::JobId) -> ControlFlow<()>) -> Read<()> {
         let prefix = Table::Specs.prefix();
         let from = [prefix.as_slice(), from].concat();
-        let walked = self.view.scan_from(&prefix, &from, |key, _| {
-            tables::job_of_spec(key).map_or(ControlFlow::Continue(()), &mut visit)
-        });
+        let walked = self
+            .view
+            .scan_from(&prefix, &from, |key, _| tables::job_of_spec(key).map_or(ControlFlow::Continue(()), &mut visit));
         walked.map_err(|error| unreadable(&error))
     }
 

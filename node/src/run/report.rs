@@ -44,10 +44,14 @@ impl Report {
         metrics::set_applied_index(status.applied_index);
         let known = status.committed_index.unwrap_or(0);
         metrics::set_apply_lag_entries(known.saturating_sub(status.applied_index));
+        metrics::set_proposals_queued(status.queued_commands);
         metrics::set_connections_open(self.endpoint.open_connections());
         self.show_ledger();
         let members = self.gossip.members().borrow().clone();
         metrics::set_members_live(members.len());
+        for behind in &status.progress {
+            metrics::set_follower_lag_entries(name_of(behind.raft_id, status, &members), behind.lag);
+        }
         metrics::set_clock_skew_ms(furthest_clock(status).map_or(0, |(_, ahead_ms)| ahead_ms));
         self.readiness.warn("clock", clock_warning(status, &members));
         match not_ready(status) {
@@ -86,11 +90,16 @@ fn furthest_clock(status: &Status) -> Option<(u64, i64)> {
 
 fn clock_warning(status: &Status, members: &[Member]) -> Option<String> {
     let (raft_id, ahead_ms) = furthest_clock(status).filter(|(_, ms)| ms.unsigned_abs() > CLOCK_SKEW_MS_MAX)?;
-    let voter = status.voters.iter().find(|voter| voter.raft_id == raft_id);
-    let member = voter.and_then(|voter| members.iter().find(|member| member.key.0 == voter.node_key));
-    let name = member.map_or_else(|| format!("the voter {raft_id}"), |member| member.name.clone());
+    let name = name_of(raft_id, status, members);
     let (seconds, side) = (ahead_ms.unsigned_abs() / 1_000, if ahead_ms < 0 { "behind" } else { "ahead of" });
     Some(format!("the clock of {name} is {seconds} s {side} the cluster's; set it"))
+}
+
+/// What people call the node of a Raft member, as far as gossip knows it.
+fn name_of(raft_id: u64, status: &Status, members: &[Member]) -> String {
+    let peer = status.voters.iter().chain(&status.learners).find(|peer| peer.raft_id == raft_id);
+    let member = peer.and_then(|peer| members.iter().find(|member| member.key.0 == peer.node_key));
+    member.map_or_else(|| format!("member {raft_id}"), |member| member.name.clone())
 }
 
 const fn state(role: Role) -> RaftState {
@@ -118,8 +127,8 @@ mod tests {
         for (skews, expected) in [
             (&[][..], None),
             (&[0, 5_000, -4_999], None),
-            (&[0, 5_001], Some("the clock of the voter 2 is 5 s ahead of the cluster's; set it")),
-            (&[-3_600_000, 9_000], Some("the clock of the voter 1 is 3600 s behind the cluster's; set it")),
+            (&[0, 5_001], Some("the clock of member 2 is 5 s ahead of the cluster's; set it")),
+            (&[-3_600_000, 9_000], Some("the clock of member 1 is 3600 s behind the cluster's; set it")),
         ] {
             assert_eq!(clock_warning(&status(skews), &[]).as_deref(), expected, "{skews:?}");
         }

@@ -7,12 +7,14 @@ use std::path::Path;
 use openraft::entry::RaftEntry;
 use openraft::storage::IOFlushed;
 use rocksdb::{DB, WriteBatch, WriteOptions};
+use tokio::time::Instant;
 
 use super::{Done, Job};
 use crate::codec;
 use crate::failpoints;
 use crate::keys::{self, GroupId, Meta};
 use crate::log_store::encode_record;
+use crate::metrics;
 use crate::types::{LogId, TypeConfig, Vote};
 
 /// What a write made durable, by group and in order.
@@ -132,7 +134,9 @@ impl PendingBatch {
         }
         let mut options = WriteOptions::default();
         options.set_sync(true);
+        let since = Instant::now();
         rocks.write_opt(batch, &options).map_err(io::Error::other)?;
+        metrics::log_written(since.elapsed());
         failpoints::check("log.appended", directory)
     }
 

@@ -13,6 +13,7 @@ mod freeze;
 mod jobs;
 mod kill;
 mod once;
+mod operators;
 mod quorum;
 mod stop;
 mod storage;

@@ -6,10 +6,9 @@ use quorla_client::{AttemptOutcome, JobRequest, JobState};
 use quorla_tests::children;
 use quorla_tests::eventually::eventually_holds;
 use quorla_tests::gate::Gate;
+use quorla_tests::http;
 use quorla_tests::load::Load;
 use quorla_tests::trial::{Trial, settings};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn a_leader_that_stops_hands_over_and_its_jobs_run_elsewhere() {
@@ -109,10 +108,6 @@ async fn a_cluster_that_stops_as_a_whole_leaves_no_child_and_runs_its_jobs_when_
 }
 
 /// The status of `/readyz`; nothing when nobody answers any more.
-async fn readiness(http: &str) -> Option<u16> {
-    let mut stream = TcpStream::connect(http).await.ok()?;
-    stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.ok()?;
-    answer.split(' ').nth(1)?.parse().ok()
+async fn readiness(address: &str) -> Option<u16> {
+    Some(http::get(address, "/readyz").await?.status)
 }

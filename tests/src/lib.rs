@@ -8,6 +8,7 @@ pub mod command;
 pub mod disk;
 pub mod eventually;
 pub mod gate;
+pub mod http;
 pub mod load;
 pub mod relay;
 pub mod trial;

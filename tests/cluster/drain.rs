@@ -19,17 +19,11 @@ async fn a_drained_node_gets_nothing_new_until_it_is_given_back() {
     let drained = command(&shell, &["node", "drain", &name], 0).await;
     assert_eq!((&drained["draining"], &drained["attempts"]), (&Value::Bool(true), &Value::from(1)), "{drained}");
     command_fails(&shell, &["node", "drain", &name, "--wait", "--timeout", "1ms"], 7, "wait_timed_out").await;
+    is_told_that_it_was_given_back(&trial.client, &shell, &name).await;
+    command(&shell, &["node", "drain", &name], 0).await;
     let waiting = submit(&trial.client, &second_gate).await;
     let explanation = trial.client.explain(waiting).await.unwrap();
     assert_eq!(explanation.nodes[0].reason, quorla_client::RejectionReason::Draining, "{explanation:?}");
-
-    let mut waits = shell.run(&["node", "drain", &name, "--wait"]).spawn().unwrap();
-    // It says so once it waits.
-    let mut said = BufReader::new(waits.stderr.take().unwrap()).lines();
-    assert!(said.next_line().await.unwrap().unwrap().contains("takes no new work"));
-    trial.client.undrain_node(&name, None).await.unwrap();
-    assert_eq!(waits.wait().await.unwrap().code(), Some(5), "what another gave back is a conflict");
-    command(&shell, &["node", "drain", &name], 0).await;
 
     first_gate.open();
     let idle = command(&shell, &["node", "drain", &name, "--wait"], 0).await;
@@ -45,6 +39,15 @@ async fn a_drained_node_gets_nothing_new_until_it_is_given_back() {
     trial.all_have_one_result(&[waiting]).await;
     command_fails(&shell, &["node", "drain", &format!("{name}x")], 3, &format!("Did you mean {name}?")).await;
     trial.stop().await;
+}
+
+async fn is_told_that_it_was_given_back(client: &Client, shell: &Shell, name: &str) {
+    let mut waits = shell.run(&["node", "drain", name, "--wait"]).spawn().unwrap();
+    // It says so once it waits.
+    let mut said = BufReader::new(waits.stderr.take().unwrap()).lines();
+    assert!(said.next_line().await.unwrap().unwrap().contains("takes no new work"));
+    client.undrain_node(name, None).await.unwrap();
+    assert_eq!(waits.wait().await.unwrap().code(), Some(5), "what another gave back is a conflict");
 }
 
 async fn submit(client: &Client, gate: &Gate) -> JobId {

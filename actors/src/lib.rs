@@ -16,6 +16,7 @@ mod link;
 pub mod membership;
 pub mod messages;
 pub mod metrics;
+pub mod output;
 pub mod pages;
 pub mod planning;
 pub mod process;

@@ -18,6 +18,16 @@ pub const PROPOSALS_UNANSWERED: &str = "quorla_proposals_unanswered_total";
 pub const ACTOR_RESTARTS: &str = "quorla_actor_restarts_total";
 /// Connections of clients being served.
 pub const SESSIONS: &str = "quorla_sessions";
+/// Bytes of output that this node keeps.
+pub const OUTPUT_KEPT_BYTES: &str = "quorla_output_kept_bytes";
+/// Records of output that this node wrote.
+pub const OUTPUT_RECORDS: &str = "quorla_output_records_total";
+/// Bytes of output that this node removed because a bound was reached.
+pub const OUTPUT_EXPIRED_BYTES: &str = "quorla_output_expired_bytes_total";
+/// Attempts of this node whose output could not be written.
+pub const OUTPUT_WRITES_FAILED: &str = "quorla_output_writes_failed_total";
+/// Gaps in output that this node told followers of.
+pub const OUTPUT_GAPS: &str = "quorla_output_gaps_total";
 /// Ends of attempts that the ledger refused for a newer fence or epoch.
 pub const COMPLETIONS_STALE: &str = "quorla_completions_stale_total";
 
@@ -32,7 +42,21 @@ pub fn describe() {
     describe_counter!(ACTOR_RESTARTS, "Restarts of actors by their supervisor, by role.");
     describe_counter!(COMPLETIONS_STALE, "Ends of attempts refused because they were not this node's any more.");
     describe_gauge!(SESSIONS, "Connections of clients being served.");
+    describe_gauge!(OUTPUT_KEPT_BYTES, "Bytes of output that this node keeps.");
+    describe_counter!(OUTPUT_RECORDS, "Records of output that this node wrote.");
+    describe_counter!(OUTPUT_EXPIRED_BYTES, "Bytes of output removed here because a bound was reached.");
+    describe_counter!(OUTPUT_WRITES_FAILED, "Attempts whose output could not be written here.");
+    describe_counter!(OUTPUT_GAPS, "Gaps in output that followers were told of here.");
     for plain in [ATTEMPTS_STARTED, LAPSES_DECIDED, PROPOSALS_UNANSWERED, COMPLETIONS_STALE] {
         counter!(plain).absolute(0);
     }
+    for plain in [OUTPUT_RECORDS, OUTPUT_EXPIRED_BYTES, OUTPUT_WRITES_FAILED, OUTPUT_GAPS] {
+        counter!(plain).absolute(0);
+    }
+}
+
+/// Prometheus has floats only: beyond 2^53 the last digits are lost, which a graph does not show.
+#[allow(clippy::cast_precision_loss)]
+pub(crate) fn float(value: u64) -> f64 {
+    value as f64
 }

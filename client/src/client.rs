@@ -3,9 +3,12 @@
 //! Here live set-up and the loop around the pure retry step; the calls lie beside, sorted by what they are about.
 
 mod cluster;
+mod follow;
 mod jobs;
 mod patience;
 mod submit;
+
+pub use follow::{Follow, FollowFrom, Followed};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

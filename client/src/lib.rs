@@ -41,7 +41,7 @@ mod suggest;
 mod tls;
 mod view;
 
-pub use client::Client;
+pub use client::{Client, Follow, FollowFrom, Followed};
 pub use error::{Error, SetupError};
 
 pub use ids::{JobId, ParseJobIdError, RequestId, canonical_prefix};
@@ -55,14 +55,15 @@ pub use profile::Profile;
 pub use refusal::{ErrorBody, ErrorCode};
 pub use reply::{Cancelled, PrefixMatch, Reply, Response, Submitted, Welcome};
 pub use request::{
-    Cancel, ContentHashQuery, DrainNode, Hello, JobQuery, ListQuery, LogsQuery, NodeWait, PROTOCOL_VERSION,
-    PrefixQuery, ReadLevel, Request, Retry, Submit, Wait,
+    Cancel, ContentHashQuery, DrainNode, FollowQuery, Hello, JobQuery, ListQuery, LogsQuery, NodeWait,
+    PROTOCOL_VERSION, PrefixQuery, ReadLevel, Request, Retry, Submit, Wait,
 };
 pub use stall::{OnStall, Stall};
 pub use suggest::nearest;
 pub use tls::{ALPN, CLOSED_FOR_CLUSTER, CLOSED_FOR_ROLE, Credentials, Pem, SERVER_NAME};
 pub use view::{
-    AttemptOutcome, AttemptView, ClusterStatus, ContentHash, EventView, JobDeadline, JobExplanation, JobHistory,
-    JobLogs, JobPage, JobState, JobSummary, JobTerms, JobTimeout, JobView, JobsAhead, NodeRejection, NodeRole,
-    NodeView, NodeWork, RejectionReason, ScarceResource, Shortage, Tail, Usage,
+    AttemptOutcome, AttemptView, ClusterStatus, ContentHash, EventView, GapReason, JobDeadline, JobExplanation,
+    JobHistory, JobLogs, JobPage, JobState, JobSummary, JobTerms, JobTimeout, JobView, JobsAhead, NodeRejection, NodeRole,
+    NodeView, NodeWork, OutputGap, OutputPage, OutputPiece, OutputPlace, OutputRecord, OutputStream, RejectionReason,
+    ScarceResource, Shortage, Tail, Usage,
 };

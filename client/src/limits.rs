@@ -74,6 +74,9 @@ pub const HISTORY_EVENTS_MAX: u32 = 1000;
 /// The longest that one `Wait` stays open at the server; clients ask again.
 pub const WAIT_MS_MAX: u64 = 30_000;
 
+/// The longest that one page of output is waited for; shorter than a wait, so that a stopped server is noticed sooner.
+pub const FOLLOW_MS_MAX: u64 = 10_000;
+
 /// Requests that one connection may have in flight, waits apart.
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 4096;
 /// Waits that one connection may have in flight; apart, so that waiting never stops submitting.

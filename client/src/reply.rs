@@ -6,7 +6,7 @@ use crate::ids::JobId;
 use crate::refusal::ErrorBody;
 use crate::view::{
     ClusterStatus, ContentHash, JobExplanation, JobHistory, JobLogs, JobPage, JobState, JobSummary, JobView, NodeView,
-    NodeWork,
+    NodeWork, OutputPage,
 };
 
 /// One answer of the client plane.
@@ -53,6 +53,8 @@ pub enum Reply {
     Explained(Box<JobExplanation>),
     /// To `DrainNode` and `WaitForNode`.
     NodeWork(NodeWork),
+    /// To `Follow`.
+    Output(OutputPage),
 }
 
 /// The server's greeting.

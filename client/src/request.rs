@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{JobId, RequestId};
 use crate::job::JobRequest;
-use crate::view::JobState;
+use crate::view::{JobState, OutputPlace, OutputStream};
 
 /// The version of the client plane that this library speaks.
 pub const PROTOCOL_VERSION: u16 = 1;
@@ -50,6 +50,8 @@ pub enum Request {
     DrainNode(DrainNode),
     /// What runs on a node; answered when a draining one is idle, or when the time is up.
     WaitForNode(NodeWait),
+    /// A job's output from a place on; answered when there is some, when the job has ended, or when the time is up.
+    Follow(FollowQuery),
 }
 
 impl Request {
@@ -75,6 +77,7 @@ impl Request {
             Self::Wait(wait) => Some(wait.timeout_ms),
             Self::ContentHash(query) => Some(query.timeout_ms),
             Self::WaitForNode(wait) => Some(wait.timeout_ms),
+            Self::Follow(query) => Some(query.timeout_ms),
             _ => None,
         }
     }
@@ -102,6 +105,7 @@ impl Request {
             Self::DrainNode(DrainNode { draining: true, .. }) => "drain a node",
             Self::DrainNode(_) => "undrain a node",
             Self::WaitForNode(_) => "look at a node's work",
+            Self::Follow(_) => "follow a job's output",
         }
     }
 }
@@ -202,6 +206,25 @@ pub struct LogsQuery {
     /// The attempt; none: the latest.
     pub attempt: Option<u32>,
     /// How fresh the answer must be.
+    pub read: ReadLevel,
+}
+
+/// A job's output from a place on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FollowQuery {
+    /// The job.
+    pub job: JobId,
+    /// The first record that is wanted.
+    pub from: OutputPlace,
+    /// Only this attempt; none: those that follow as well.
+    pub attempt: Option<u32>,
+    /// Only this stream.
+    pub stream: Option<OutputStream>,
+    /// Nothing older than this, in milliseconds since 1970; 0: everything.
+    pub since_ms: u64,
+    /// Milliseconds after which the server answers though there is nothing, at most `limits::WAIT_MS_MAX`.
+    pub timeout_ms: u64,
+    /// How fresh the answer must be as far as it is of the ledger: which attempts there are, and whether the job has ended.
     pub read: ReadLevel,
 }
 

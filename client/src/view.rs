@@ -5,6 +5,7 @@ mod drain;
 mod explain;
 mod history;
 mod job;
+mod output;
 mod terms;
 
 pub use cluster::{ClusterStatus, ContentHash, NodeRole, NodeView};
@@ -15,3 +16,4 @@ pub use explain::{
 pub use history::{EventView, JobHistory, JobLogs, Tail};
 pub use job::{AttemptOutcome, AttemptView, JobPage, JobState, JobSummary, JobView, Usage};
 pub use terms::JobTerms;
+pub use output::{GapReason, OutputGap, OutputPage, OutputPiece, OutputPlace, OutputRecord, OutputStream};

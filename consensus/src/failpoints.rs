@@ -37,6 +37,7 @@ pub const POINTS: &[&str] = &[
     "install.opened",
     "install.done",
     "dispatch.start",
+    "output.write",
 ];
 
 /// Fails when the point is armed and its turn has come. `scope` tells several stores of one process apart.

@@ -37,6 +37,8 @@ impl Channel {
     pub const FORWARD: Self = Self(3);
     /// Renewals and reports of the agents.
     pub const AGENT: Self = Self(16);
+    /// Output of attempts, read where it is kept.
+    pub const OUTPUT: Self = Self(17);
 
     const COUNT: u8 = 32;
 
@@ -72,6 +74,7 @@ impl fmt::Display for Channel {
             Self::SNAPSHOT => formatter.write_str("snapshot"),
             Self::FORWARD => formatter.write_str("forward"),
             Self::AGENT => formatter.write_str("agent"),
+            Self::OUTPUT => formatter.write_str("output"),
             Self(number) => write!(formatter, "channel {number}"),
         }
     }

@@ -29,6 +29,11 @@ pub enum Exit {
     },
     /// The node gave it up without a verdict on the job (it is stopping, or its lease ran out): to be run again.
     GivenUp,
+    /// Its output could not be written on the node, which ended it (R22).
+    OutputFailed {
+        /// Why, for people; at most 256 bytes.
+        message: String,
+    },
 }
 
 /// Why a process could not be started.

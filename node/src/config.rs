@@ -181,6 +181,10 @@ pub struct LimitsConfig {
     pub client_connections: u32,
     /// Streams at once on one client connection.
     pub client_streams: u32,
+    /// Output kept of one job.
+    pub output_per_job_bytes: u64,
+    /// Output kept of all jobs.
+    pub output_per_node_bytes: u64,
 }
 
 /// `[retention]`: how long what has ended is kept.
@@ -188,6 +192,8 @@ pub struct LimitsConfig {
 pub struct RetentionConfig {
     /// Age at which an ended job's record expires.
     pub hot: Duration,
+    /// Age at which output is removed from this node.
+    pub logs: Duration,
 }
 
 /// `[metrics]`

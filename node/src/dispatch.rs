@@ -8,6 +8,7 @@ pub mod convert;
 mod drain;
 mod ended;
 mod explain;
+mod follow;
 mod inspections;
 mod job;
 mod list;
@@ -33,7 +34,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{gossip::Members, identity::KeyId, link::ClusterLink, metrics};
+use crate::{gossip::Members, identity::KeyId, link::ClusterLink, metrics, output::Output};
 
 use ended::Ended;
 use inspections::Inspections;
@@ -55,6 +56,7 @@ pub struct Dispatch {
     members: watch::Receiver<Members>,
     inspections: Arc<Inspections>,
     sightings: Arc<Sightings>,
+    output: Output,
     about: Arc<About>,
     ended: Arc<Ended>,
     looks: Arc<Semaphore>,
@@ -80,12 +82,18 @@ pub struct About {
 
 impl Dispatch {
     /// A dispatch over a running consensus.
-    pub fn new(consensus: Consensus, members: watch::Receiver<Members>, link: ClusterLink, about: About) -> Self {
+    pub fn new(
+        consensus: Consensus,
+        members: watch::Receiver<Members>,
+        link: ClusterLink,
+        output: Output,
+        about: About,
+    ) -> Self {
         let ended = Arc::new(Ended::default());
         let inspections = Arc::new(Inspections::new(about.key, link, members.clone()));
         let (looks, sightings) = (Arc::new(Semaphore::new(LOOKS_MAX)), Arc::default());
-        let about = Arc::new(about);
-        Self { consensus, members, inspections, sightings, about, ended, looks, closing: Arc::default() }
+        let (about, closing) = (Arc::new(about), Arc::default());
+        Self { consensus, members, inspections, sightings, output, about, ended, looks, closing }
     }
 
     /// Wakes those who wait for jobs, measures what becomes of jobs, and notes which members go; runs until the consensus stops.
@@ -105,6 +113,12 @@ impl Dispatch {
     /// Refuses everything from now on.
     pub fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
+        // Whoever follows output is told to go elsewhere.
+        self.ended.ring_all();
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
     }
 
     /// Answers one request in the caller's encoding, which belongs to the time that it takes.
@@ -117,7 +131,7 @@ impl Dispatch {
 
     async fn respond(&self, principal: Principal, request: Request) -> Response {
         let attempt = request.describe();
-        let outcome = match self.closing.load(Ordering::Relaxed) {
+        let outcome = match self.is_closing() {
             true => Err(self.shutting_down(attempt)),
             false => self.do_request(principal, request).await,
         };
@@ -148,6 +162,7 @@ impl Dispatch {
             Request::Explain(query) => self.explain(query).await,
             Request::DrainNode(asked) => self.drain(principal, asked).await,
             Request::WaitForNode(wait) => self.wait_for_node(wait).await,
+            Request::Follow(query) => self.follow_output(query).await,
         }
     }
 

@@ -26,6 +26,7 @@ pub mod identity;
 pub mod link;
 pub mod log;
 pub mod metrics;
+pub mod output;
 pub mod run;
 pub mod session;
 pub mod transport;

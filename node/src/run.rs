@@ -18,7 +18,7 @@ use quorla_actors::{
     replica::ConsensusReplica,
     root::{Actors, Ground},
 };
-use quorla_consensus::{Consensus, FOUNDING_RAFT_ID, GroupId, Storage};
+use quorla_consensus::{Channel, Consensus, FOUNDING_RAFT_ID, GroupId, Storage};
 use quorla_ledger::{
     codec::encode_command,
     command::{Command, FoundCluster},
@@ -37,6 +37,7 @@ use crate::{
     identity::Credentials,
     link::{ClusterLink, Inspection},
     metrics::Metrics,
+    output::Output,
     session::ClientConversation,
     transport::QuicTransport,
 };
@@ -81,6 +82,7 @@ pub struct Node {
     actors: Actors,
     processes: Arc<ProcessAgent>,
     dispatch: Dispatch,
+    output: Output,
     gate: Gate,
     service: Gate,
     tasks: TaskTracker,
@@ -116,13 +118,17 @@ impl Node {
         let processes = parts::process_agent(&config, options.warden).await?;
         let transport: Arc<dyn quorla_consensus::Transport> = Arc::new(network.transport.clone());
         let replica = Arc::new(ConsensusReplica::new(consensus.clone(), transport, Arc::new(SystemClock)));
-        let kind = Arc::new(quorla_actors::kind::process::Processes::new(Arc::clone(&processes)));
+        let store = parts::output_store(&config).await?;
+        let kind = quorla_actors::kind::process::Processes::new(Arc::clone(&processes), Arc::clone(&store));
+        let kind = Arc::new(kind);
         let ground = Ground { replica: Arc::clone(&replica) as _, group: replica, kind };
         let settings = parts::actor_settings(&config, &network.own);
         let actors =
             Actors::start(settings, ground).await.map_err(|error| NodeError::Actors { reason: error.to_string() })?;
         let about = network.about(&config, &listening);
-        let dispatch = Dispatch::new(consensus.clone(), network.gossip.members(), network.link.clone(), about);
+        let output = Output::new(network.own.key, GROUP.0, store, network.transport.clone());
+        let (members, link) = (network.gossip.members(), network.link.clone());
+        let dispatch = Dispatch::new(consensus.clone(), members, link, output.clone(), about);
         let (stopping, _) = watch::channel(false);
         let tasks = TaskTracker::new();
         let node = Self {
@@ -133,6 +139,7 @@ impl Node {
             actors,
             processes,
             dispatch,
+            output,
             gate,
             service,
             tasks,
@@ -196,8 +203,11 @@ impl Node {
     /// Opens the node to its peers' agents and to clients.
     fn serve(&self) {
         let routes = self.network.endpoint.routes();
-        let agents = self.actors.door();
-        routes.to_actors(move |NodeStream { from, duplex, .. }| agents.accept(ids::NodeKey(from.key.0), duplex));
+        let (agents, output, tasks) = (self.actors.door(), self.output.clone(), self.tasks.clone());
+        routes.to_actors(move |NodeStream { from, channel, duplex, .. }| match channel {
+            Channel::OUTPUT => drop(tasks.spawn(output.clone().serve(duplex))),
+            _ => agents.accept(ids::NodeKey(from.key.0), duplex),
+        });
         let (clients, dispatch) = (self.actors.door(), self.dispatch.clone());
         routes.to_clients(move |connection: ClientConnection| {
             let conversation = ClientConversation::new(dispatch.clone(), connection);
@@ -322,7 +332,7 @@ impl Network {
             };
             // Votes stay on the control thread, where they arrive; everything else is the node's own runtime's work.
             match channel {
-                quorla_consensus::Channel::VOTE => drop(tokio::spawn(served)),
+                Channel::VOTE => drop(tokio::spawn(served)),
                 _ => drop(runtime.spawn(served)),
             }
         });

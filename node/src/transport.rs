@@ -66,7 +66,7 @@ fn traffic_of(channel: Channel) -> Traffic {
 /// How urgent a channel's streams are among those of its connection; snapshots give way to everything.
 fn priority_of(channel: Channel) -> i32 {
     match channel {
-        Channel::SNAPSHOT => -1,
+        Channel::SNAPSHOT | Channel::OUTPUT => -1,
         Channel::AGENT => 1,
         _ => 0,
     }

@@ -133,5 +133,6 @@ const fn outcome(exit: &Exit) -> &'static str {
         Exit::Signal(_) => "signal",
         Exit::NotStarted { .. } => "not_started",
         Exit::GivenUp => "given_up",
+        Exit::OutputFailed { .. } => "output_failed",
     }
 }

@@ -15,6 +15,7 @@ use super::{Attempt, Killer, Kind};
 use crate::{
     holdings::KillHow,
     messages::Start,
+    output::OutputStore,
     process::{
         agent::{self, ProcessAgent, ProcessError},
         outcome::{self, ProcessOutcome, SpawnFailureKind},
@@ -28,19 +29,24 @@ const FORCE: i32 = libc::SIGKILL;
 #[derive(Debug)]
 pub struct Processes {
     agent: Arc<ProcessAgent>,
+    output: Arc<OutputStore>,
 }
 
 impl Processes {
-    /// Runs attempts through this agent.
-    pub const fn new(agent: Arc<ProcessAgent>) -> Self {
-        Self { agent }
+    /// Runs attempts through this agent, and keeps their output there.
+    pub const fn new(agent: Arc<ProcessAgent>, output: Arc<OutputStore>) -> Self {
+        Self { agent, output }
     }
 }
 
 impl Kind for Processes {
     fn start(&self, start: &Start, node: &str) -> Box<dyn Attempt> {
         match self.agent.run(spec(start, node)) {
-            Ok(attempt) => Box::new(Process { attempt, kill: start.work.kill }),
+            Ok(attempt) => {
+                let recorder = self.output.begin(start.order.job, start.order.fence);
+                let unwritten = recorder.failed().boxed();
+                Box::new(Process { attempt: attempt.recorded_by(recorder), kill: start.work.kill, unwritten })
+            }
             Err(error) => Box::new(NeverStarted { end: not_started(&error) }),
         }
     }
@@ -61,6 +67,8 @@ impl Kind for Processes {
 struct Process {
     attempt: agent::Attempt,
     kill: Kill,
+    /// Resolves when its output can't be written any more.
+    unwritten: BoxFuture<'static, String>,
 }
 
 impl Attempt for Process {
@@ -69,7 +77,21 @@ impl Attempt for Process {
     }
 
     fn wait(self: Box<Self>) -> BoxFuture<'static, (AttemptEnd, Tails)> {
-        self.attempt.wait().map(ended).boxed()
+        let killer = ProcessKiller { killer: self.attempt.killer(), kill: self.kill };
+        let Self { attempt, unwritten, .. } = *self;
+        async move {
+            let waiting = attempt.wait();
+            tokio::pin!(waiting);
+            tokio::select! {
+                outcome = &mut waiting => ended(outcome),
+                // R22: it ends the attempt, never the node.
+                _ = unwritten => {
+                    killer.kill(KillHow::WithGrace);
+                    ended(waiting.await)
+                }
+            }
+        }
+        .boxed()
     }
 }
 
@@ -161,7 +183,12 @@ fn ended(outcome: ProcessOutcome) -> (AttemptEnd, Tails) {
         rss_max: Bytes(outcome.usage.max_rss_bytes),
     };
     let tails = Tails { stdout: tail(outcome.stdout), stderr: tail(outcome.stderr) };
-    (AttemptEnd { exit: exit(outcome.exit), usage }, tails)
+    let exit = match (exit(outcome.exit), outcome.unrecorded) {
+        (Exit::GivenUp, _) => Exit::GivenUp,
+        (_, Some(message)) => Exit::OutputFailed { message },
+        (exit, None) => exit,
+    };
+    (AttemptEnd { exit, usage }, tails)
 }
 
 fn exit(exit: outcome::Exit) -> Exit {

@@ -11,6 +11,8 @@ pub struct ProcessOutcome {
     pub stdout: Tail,
     /// The newest bytes of standard error.
     pub stderr: Tail,
+    /// Why its output could not be recorded, where it could not.
+    pub unrecorded: Option<String>,
     /// What its main process and the descendants it waited for used.
     pub usage: Usage,
     /// When the process was made; `None` when none was.

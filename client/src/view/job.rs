@@ -97,6 +97,8 @@ pub enum AttemptOutcome {
     Cancelled,
     /// Its node's lease lapsed or its node process ended; whether it had an effect is not known.
     Lost,
+    /// Its node could not write its output, and ended it.
+    OutputFailed,
 }
 
 impl AttemptOutcome {
@@ -113,6 +115,7 @@ impl AttemptOutcome {
             Self::TimedOut => "timed_out",
             Self::Cancelled => "cancelled",
             Self::Lost => "lost",
+            Self::OutputFailed => "output_failed",
         }
     }
 }

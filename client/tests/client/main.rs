@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod authority;
+mod follow;
 mod frames;
 mod outcomes;
 mod pipelining;

@@ -172,7 +172,7 @@ impl crate::spec::RetryPolicy {
 impl AttemptEnd {
     /// What agents report is cut to its bounds, never refused: the place must become free.
     fn bounded(mut self) -> Self {
-        if let Exit::NotStarted { message, .. } = &mut self.exit {
+        if let Exit::NotStarted { message, .. } | Exit::OutputFailed { message } = &mut self.exit {
             message.truncate(message.floor_char_boundary(START_MESSAGE_BYTES_MAX));
         }
         self

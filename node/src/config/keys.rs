@@ -18,7 +18,7 @@ const fn key(path: &'static str, default: &'static str, drives: &'static str) ->
 /// All keys, in the order of the documented sample.
 pub const KEYS: &[Key] = &[
     key("node.name", "(host name)", "the node's name in lists, logs, gossip and QUORLA_NODE"),
-    key("node.data_dir", "/var/lib/quorla/data", "where log, state and snapshots are kept"),
+    key("node.data_dir", "/var/lib/quorla/data", "where log, state, snapshots and output are kept"),
     key("node.bind", "127.0.0.1:7710", "the UDP address of the QUIC endpoint"),
     key("node.advertise", "(node.bind)", "the address that gossip and the membership publish"),
     key("node.labels", "{}", "the labels registered in the ledger, which job constraints match"),
@@ -43,7 +43,10 @@ pub const KEYS: &[Key] = &[
     key("http.max_body", "1MiB", "the largest HTTP request body"),
     key("limits.client_connections", "256", "the client connections accepted at once"),
     key("limits.client_streams", "64", "the streams at once on one client connection"),
+    key("limits.output_per_job", "64MiB", "the bytes of output kept here of one job; the newest stay"),
+    key("limits.output_per_node", "4GiB", "the bytes of output kept here of all jobs; the newest stay"),
     key("retention.hot", "7d", "the age at which the leader expires ended jobs"),
+    key("retention.logs", "7d", "the age at which output is removed here"),
     key("metrics.path", "/metrics", "the HTTP path of the Prometheus metrics"),
     key("log.format", "text", "the form of log lines: text or json"),
     key("log.filter", "info", "which log lines are written"),

@@ -33,7 +33,10 @@ pub(super) fn build(draft: &Draft, problems: &mut Problems) -> Config {
         resources: reader.resources(),
         http: reader.http(),
         limits: reader.limits(),
-        retention: RetentionConfig { hot: reader.duration("retention.hot", "7d", MINUTE..=DAY * 3_650) },
+        retention: RetentionConfig {
+            hot: reader.duration("retention.hot", "7d", MINUTE..=DAY * 3_650),
+            logs: reader.duration("retention.logs", "7d", MINUTE..=DAY * 3_650),
+        },
         metrics: reader.metrics(),
         log: reader.log(),
         node,
@@ -140,6 +143,8 @@ impl Reader<'_> {
         LimitsConfig {
             client_connections: self.count("limits.client_connections", 256, 1..=SESSIONS_MAX),
             client_streams: self.count("limits.client_streams", 64, 1..=1_024),
+            output_per_job_bytes: self.bytes("limits.output_per_job", "64MiB", 1 << 20..=1 << 40),
+            output_per_node_bytes: self.bytes("limits.output_per_node", "4GiB", 1 << 20..=1 << 50),
         }
     }
 
@@ -192,6 +197,14 @@ impl Reader<'_> {
                 config.lease.ttl, config.lease.skew
             );
             self.problem(ProblemCode::Conflict, "lease.ttl", message);
+        }
+        let limits = &config.limits;
+        if limits.output_per_node_bytes < limits.output_per_job_bytes {
+            let message = format!(
+                "limits.output_per_node ({} bytes) must be at least limits.output_per_job ({} bytes)",
+                limits.output_per_node_bytes, limits.output_per_job_bytes
+            );
+            self.problem(ProblemCode::Conflict, "limits.output_per_node", message);
         }
         if config.gossip.suspect_after < config.gossip.interval * 2 {
             let message = format!(

@@ -1,4 +1,5 @@
-//! Who waits for which job, and who wakes them: one reader of the event table for all.
+//! Who waits for which job, and who wakes them: one reader of the event table for all. Some wait for a job's end, some for
+//! whatever changes where its output is.
 //!
 //! Events are doorbells: whoever is woken looks the job up again. Where events were missed, everybody is woken. While
 //! nobody waits, nothing is read.
@@ -11,7 +12,7 @@ use std::{
 
 use quorla_client::JobId;
 use quorla_consensus::{Consensus, ReadLevel};
-use quorla_ledger::{Event, event::EventPage};
+use quorla_ledger::{Event, event::EventPage, ids};
 use tokio::sync::watch;
 
 use super::reading::Reading;
@@ -22,12 +23,30 @@ const EVENTS_INLINE_MAX: u64 = 1_024;
 /// Waiters by job.
 #[derive(Default)]
 pub(super) struct Ended {
-    waiting: Mutex<HashMap<u128, Arc<watch::Sender<()>>>>,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    for_ends: Bells,
+    for_changes: Bells,
+}
+
+type Bells = HashMap<u128, Arc<watch::Sender<()>>>;
+
+/// What rings a bell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Occasion {
+    /// The job ended.
+    End,
+    /// An attempt began or ended, or the job did.
+    Change,
 }
 
 /// A place among those who wait for one job; dropping it gives the place up.
 pub(super) struct Listener<'e> {
     ended: &'e Ended,
+    occasion: Occasion,
     job: u128,
     bell: watch::Receiver<()>,
 }
@@ -35,9 +54,18 @@ pub(super) struct Listener<'e> {
 impl Ended {
     /// A bell that rings when the job may have ended; to be had *before* the first look at the job.
     pub(super) fn listen(&self, job: JobId) -> Listener<'_> {
+        self.listen_for(Occasion::End, job)
+    }
+
+    /// The same for whatever changes which attempts a job has and how they stand.
+    pub(super) fn listen_to_changes(&self, job: JobId) -> Listener<'_> {
+        self.listen_for(Occasion::Change, job)
+    }
+
+    fn listen_for(&self, occasion: Occasion, job: JobId) -> Listener<'_> {
         let job = job.as_u128();
-        let bell = self.lock().entry(job).or_insert_with(|| Arc::new(watch::Sender::new(()))).subscribe();
-        Listener { ended: self, job, bell }
+        let bell = self.lock().bells(occasion).entry(job).or_default().subscribe();
+        Listener { ended: self, occasion, job, bell }
     }
 
     /// Reads events as they are applied and rings the bells of jobs that ended; returns when the consensus stops.
@@ -87,23 +115,54 @@ impl Ended {
 
     fn ring_for(&self, page: &EventPage) {
         let waiting = self.lock();
-        let ended = page.events.iter().filter_map(|event| match event {
-            Event::JobEnded(job) => waiting.get(&job.0),
-            _ => None,
-        });
-        ended.for_each(|bell| {
-            bell.send_replace(());
-        });
+        for event in &page.events {
+            if let Event::JobEnded(job) = event {
+                ring(waiting.for_ends.get(&job.0));
+            }
+            if !waiting.for_changes.is_empty() {
+                ring(changed_job(event).and_then(|job| waiting.for_changes.get(&job.0)));
+            }
+        }
     }
 
-    fn ring_all(&self) {
-        self.lock().values().for_each(|bell| {
-            bell.send_replace(());
-        });
+    /// Wakes everybody.
+    pub(super) fn ring_all(&self) {
+        let waiting = self.lock();
+        waiting.for_ends.values().chain(waiting.for_changes.values()).for_each(|bell| ring(Some(bell)));
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u128, Arc<watch::Sender<()>>>> {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.for_ends.is_empty() && self.for_changes.is_empty()
+    }
+
+    const fn bells(&mut self, occasion: Occasion) -> &mut Bells {
+        match occasion {
+            Occasion::End => &mut self.for_ends,
+            Occasion::Change => &mut self.for_changes,
+        }
+    }
+}
+
+fn ring(bell: Option<&Arc<watch::Sender<()>>>) {
+    if let Some(bell) = bell {
+        bell.send_replace(());
+    }
+}
+
+/// The job whose attempts changed by an event, or that ended.
+const fn changed_job(event: &Event) -> Option<ids::JobId> {
+    match event {
+        Event::JobEnded(job)
+        | Event::AttemptAssigned { job, .. }
+        | Event::AttemptEnded { job, .. }
+        | Event::AttemptLost { job, .. } => Some(*job),
+        _ => None,
     }
 }
 
@@ -117,8 +176,9 @@ impl Listener<'_> {
 impl Drop for Listener<'_> {
     fn drop(&mut self) {
         let mut waiting = self.ended.lock();
-        if waiting.get(&self.job).is_some_and(|bell| bell.receiver_count() <= 1) {
-            waiting.remove(&self.job);
+        let bells = waiting.bells(self.occasion);
+        if bells.get(&self.job).is_some_and(|bell| bell.receiver_count() <= 1) {
+            bells.remove(&self.job);
         }
     }
 }

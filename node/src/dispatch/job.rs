@@ -81,7 +81,7 @@ impl Dispatch {
         self.show_record(reading, &record)
     }
 
-    fn show_record(&self, reading: &Reading, record: &JobRecord) -> Result<JobView, ErrorBody> {
+    pub(super) fn show_record(&self, reading: &Reading, record: &JobRecord) -> Result<JobView, ErrorBody> {
         let mut shown = recorded(reading, record)?;
         shown.reason = shown.reason.or_else(|| self.why_queued(record));
         Ok(shown)

@@ -70,6 +70,10 @@ impl Reading {
         Ok(nodes)
     }
 
+    pub(super) fn node(&self, node: NodeId) -> Read<Option<NodeRecord>> {
+        self.record(&tables::node(node))
+    }
+
     /// The names of these nodes, as far as they are known.
     pub(super) fn names_of(&self, nodes: impl Iterator<Item = NodeId>) -> Read<NodeNames> {
         let mut names = NodeNames::new();

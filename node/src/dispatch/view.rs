@@ -127,6 +127,7 @@ const fn outcome(exit: &Exit, stopped: Option<StopCause>) -> AttemptOutcome {
         (None, Exit::Signal(_)) => AttemptOutcome::Signalled,
         (None, Exit::NotStarted { .. }) => AttemptOutcome::NotStarted,
         (None, Exit::GivenUp) => AttemptOutcome::Lost,
+        (None, Exit::OutputFailed { .. }) => AttemptOutcome::OutputFailed,
     }
 }
 
@@ -144,7 +145,7 @@ fn exit_code(course: &Course) -> Option<i32> {
         Exit::Code(code) => Some((*code).into()),
         Exit::NotStarted { cause: StartFailure::NotFound, .. } => Some(127),
         Exit::NotStarted { .. } => Some(126),
-        Exit::Signal(_) | Exit::GivenUp => None,
+        Exit::Signal(_) | Exit::GivenUp | Exit::OutputFailed { .. } => None,
     }
 }
 
@@ -161,7 +162,7 @@ fn signal(course: &Course) -> Option<i32> {
 fn attempt_reason(course: &Course) -> Option<String> {
     let Course::Ended { end, .. } = course else { return None };
     match &end.exit {
-        Exit::NotStarted { message, .. } => Some(message.clone()),
+        Exit::NotStarted { message, .. } | Exit::OutputFailed { message } => Some(message.clone()),
         Exit::GivenUp => Some("the node gave it up while it was stopping".into()),
         _ => None,
     }
@@ -208,6 +209,7 @@ fn failed(failure: &Failure) -> String {
         Failure::Attempt(Exit::Signal(signal)) => format!("the command was ended by signal {signal}"),
         Failure::Attempt(Exit::NotStarted { message, .. }) => format!("the command could not be started: {message}"),
         Failure::Attempt(Exit::GivenUp) => "its node gave it up".into(),
+        Failure::Attempt(Exit::OutputFailed { message }) => format!("its node could not {message}"),
     }
 }
 

@@ -23,5 +23,6 @@ pub(super) const fn kind(request: &Request) -> &'static str {
         Request::Explain(_) => "explain_job",
         Request::DrainNode(_) => "drain_node",
         Request::WaitForNode(_) => "wait_node",
+        Request::Follow(_) => "wait_output",
     }
 }

@@ -38,6 +38,12 @@ pub enum NodeError {
         /// Why.
         reason: String,
     },
+    /// The directory of kept output can't be used.
+    #[error("start the node: open the kept output: {source}")]
+    Output {
+        /// Why.
+        source: std::io::Error,
+    },
     /// The cluster could not be founded.
     #[error("found the cluster: {reason}")]
     Found {
@@ -70,6 +76,7 @@ impl NodeError {
                 StartError::Damaged { .. } => "data_dir_damaged",
                 _ => "storage_unusable",
             },
+            Self::Output { .. } => "storage_unusable",
             Self::Found { .. } => "found_failed",
             Self::Fatal(_) => "node_cannot_go_on",
             Self::WardenIsGone => "warden_is_gone",
@@ -88,7 +95,8 @@ impl NodeError {
             Self::Consensus(StartError::OtherCluster { .. }) => {
                 Some("Set another node.data_dir, or use the certificate of that cluster.")
             }
-            Self::Consensus(StartError::Io { .. } | StartError::Log(_) | StartError::Raft { .. }) => Some(
+            Self::Output { .. }
+            | Self::Consensus(StartError::Io { .. } | StartError::Log(_) | StartError::Raft { .. }) => Some(
                 "Look at the disk (space, health) and at who may write to node.data_dir, then start the node again.",
             ),
             Self::Fatal(Fatal::Log { .. } | Fatal::State { .. }) => {

@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use quorla_actors::{
     lease::LeaseTerms,
+    output::{Bounds, OutputStore},
     planning::retention::Retention,
     process::agent::{ProcessAgent, Settings as ProcessSettings, WardenCommand},
     root::{AgentSettings, RestartBudget, SchedulerSettings, Settings as ActorSettings},
@@ -115,6 +116,19 @@ pub(super) async fn process_agent(config: &Config, warden: WardenCommand) -> Res
     let settings = ProcessSettings { directories: beside.join("work"), attempts_max: 2 * slots.max(1) };
     let agent = ProcessAgent::start(warden, settings).await;
     Ok(Arc::new(agent.map_err(|error| NodeError::Actors { reason: error.to_string() })?))
+}
+
+/// The output that is kept here, as an earlier process left it.
+pub(super) async fn output_store(config: &Config) -> Result<Arc<OutputStore>, NodeError> {
+    let directory = config.node.data_dir.join("output");
+    let bounds = Bounds {
+        job_bytes_max: config.limits.output_per_job_bytes,
+        node_bytes_max: config.limits.output_per_node_bytes,
+        age_max: Millis(millis(config.retention.logs)),
+    };
+    let open = move || OutputStore::open(&directory, bounds, Arc::new(SystemClock));
+    let opened = tokio::task::spawn_blocking(open).await.expect("opening a directory does not panic");
+    opened.map(Arc::new).map_err(|source| NodeError::Output { source })
 }
 
 /// What jobs may reserve here: as configured, or as the machine has it.

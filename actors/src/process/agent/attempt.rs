@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use super::output::{Input, Output};
 use super::shared::{Finished, Shared};
 use super::{ProcessError, SpecRefusal, directories, validate};
+use crate::output::{Recorder, Stream};
 use crate::process::environment::environment;
 use crate::process::outcome::{self, Exit, ProcessOutcome, Usage};
 use crate::process::spec::{ProcessSpec, WorkingDirectory};
@@ -21,6 +22,7 @@ pub struct Attempt {
     input: Input,
     stdout: Output,
     stderr: Output,
+    recorder: Option<Recorder>,
     finished: oneshot::Receiver<Finished>,
     unfinished: KillOnDrop,
 }
@@ -46,7 +48,7 @@ impl Attempt {
         };
         let finished = shared.spawn(spawn, [stdin, stdout_end, stderr_end])?;
         let unfinished = KillOnDrop { killer: Killer { fence, shared: Arc::clone(shared) }, armed: true };
-        Ok(Self { program: spec.program, directory, input, stdout, stderr, finished, unfinished })
+        Ok(Self { program: spec.program, directory, input, stdout, stderr, recorder: None, finished, unfinished })
     }
 
     /// The fence it runs under.
@@ -55,10 +57,26 @@ impl Attempt {
         self.unfinished.killer.fence
     }
 
+    /// Records all its output from now on.
+    #[must_use]
+    pub fn recorded_by(mut self, recorder: Recorder) -> Self {
+        self.stdout.record();
+        self.stderr.record();
+        self.recorder = Some(recorder);
+        self
+    }
+
     /// A handle that can kill it while somebody waits for it.
     #[must_use]
     pub fn killer(&self) -> Killer {
         self.unfinished.killer.clone()
+    }
+
+    /// Gives what was read to the recorder. Not a branch of a select: what it was given must not be lost.
+    async fn record(&mut self) {
+        let Some(recorder) = &mut self.recorder else { return };
+        recorder.push(Stream::Stdout, self.stdout.unrecorded()).await;
+        recorder.push(Stream::Stderr, self.stderr.unrecorded()).await;
     }
 
     /// Feeds its standard input, keeps the tails of its outputs, and resolves when nothing of it is left. When the
@@ -71,19 +89,28 @@ impl Attempt {
                 () = self.stderr.collect() => {}
                 () = self.input.feed() => {}
             }
+            self.record().await;
         };
         self.unfinished.armed = false;
         if finished.as_ref().is_some_and(|finished| finished.ended.directory_left) {
             let path = self.directory.clone();
             let _ = tokio::task::spawn_blocking(move || directories::remove(&path)).await;
         }
+        self.stdout.finish();
+        self.stderr.finish();
+        self.record().await;
+        let unrecorded = match self.recorder.take() {
+            Some(recorder) => recorder.finish().await.err(),
+            None => None,
+        };
         let directory = self.directory.to_string_lossy();
         ProcessOutcome {
             exit: finished
                 .as_ref()
                 .map_or(Exit::WardenGone, |finished| outcome::exit(finished.ended.end, &self.program, &directory)),
-            stdout: self.stdout.finish(),
-            stderr: self.stderr.finish(),
+            stdout: self.stdout.into_tail(),
+            stderr: self.stderr.into_tail(),
+            unrecorded,
             usage: finished.as_ref().map_or(Usage::default(), |finished| finished.ended.usage),
             started_boot_ms: finished.as_ref().and_then(|finished| finished.started_boot_ms),
             ended_boot_ms: finished.map(|finished| finished.ended.boot_ms),

@@ -7,18 +7,26 @@ use rustix::fs::OFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::net::unix::pipe::{Receiver, Sender};
 
+use crate::output::RECORD_BYTES_MAX;
 use crate::process::outcome::Tail;
 use crate::process::ring::Ring;
 
-/// Read in one go before others get their turn.
-const TURN_BYTES: usize = 256 * 1024;
+/// Read in one go before others get their turn: one record.
+const TURN_BYTES: usize = RECORD_BYTES_MAX;
 /// Read at most after the end: more than any pipe holds, so that a survivor that goes on writing delays nothing.
 const REST_BYTES: usize = 2 * 1024 * 1024;
 
 /// One output stream of an attempt.
 pub(super) struct Output {
     pipe: Option<Receiver>,
+    taken: Taken,
+}
+
+/// What was read.
+struct Taken {
     ring: Ring,
+    /// What no recorder has yet; nothing without one.
+    unrecorded: Option<Vec<u8>>,
 }
 
 impl Output {
@@ -28,7 +36,17 @@ impl Output {
         rustix::fs::fcntl_setfl(&ours, OFlags::NONBLOCK)?; // Only ours: programs expect blocking output.
         let pipe = Some(Receiver::from_owned_fd_unchecked(ours)?);
         let bytes_max = usize::try_from(tail_bytes_max).expect("at most 64 Ki");
-        Ok((Self { pipe, ring: Ring::new(bytes_max) }, theirs))
+        Ok((Self { pipe, taken: Taken { ring: Ring::new(bytes_max), unrecorded: None } }, theirs))
+    }
+
+    /// Keeps what is read from now on for a recorder, too.
+    pub(super) fn record(&mut self) {
+        self.taken.unrecorded = Some(Vec::new());
+    }
+
+    /// What was read since the last time, for the recorder.
+    pub(super) fn unrecorded(&mut self) -> Vec<u8> {
+        self.taken.unrecorded.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Waits for output and takes some. Never resolves once the stream is closed. Nothing is lost by cancelling.
@@ -36,31 +54,36 @@ impl Output {
         let Some(pipe) = &self.pipe else {
             return std::future::pending().await;
         };
-        let open = pipe.readable().await.is_ok() && read(&mut self.ring, TURN_BYTES, |bytes| pipe.try_read(bytes));
+        let open = pipe.readable().await.is_ok() && read(&mut self.taken, TURN_BYTES, |bytes| pipe.try_read(bytes));
         if !open {
             self.pipe = None;
         }
     }
 
     /// Takes what is in the pipe now and closes it, whoever else still holds the other end.
-    pub(super) fn finish(mut self) -> Tail {
-        if let Some(pipe) = &self.pipe {
+    pub(super) fn finish(&mut self) {
+        if let Some(pipe) = self.pipe.take() {
             // Not `try_read`, which reads nothing until the runtime has seen the pipe readable.
-            read(&mut self.ring, REST_BYTES, |bytes| Ok(rustix::io::read(pipe.as_fd(), bytes)?));
+            read(&mut self.taken, REST_BYTES, |bytes| Ok(rustix::io::read(pipe.as_fd(), bytes)?));
         }
-        self.ring.into_tail()
+    }
+
+    /// The newest bytes of all that was taken.
+    pub(super) fn into_tail(self) -> Tail {
+        self.taken.ring.into_tail()
     }
 }
 
 /// Reads until nothing is there or the bound is reached; false once the stream is closed.
-fn read(ring: &mut Ring, bytes_max: usize, source: impl Fn(&mut [u8]) -> io::Result<usize>) -> bool {
+fn read(into: &mut Taken, bytes_max: usize, source: impl Fn(&mut [u8]) -> io::Result<usize>) -> bool {
     let mut bytes = [0_u8; 16 * 1024];
     let mut taken = 0;
     while taken < bytes_max {
         match source(&mut bytes) {
             Ok(0) => return false,
             Ok(length) => {
-                ring.push(&bytes[..length]);
+                into.ring.push(&bytes[..length]);
+                into.unrecorded.iter_mut().for_each(|unrecorded| unrecorded.extend(&bytes[..length]));
                 taken += length;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -61,6 +61,10 @@ fn records_keep_their_bytes() {
         let record = RequestRecord { principal: Principal([5; 32]), digest: [6; 16], key, reply };
         golden.check(name, &Stored::V1(record));
     }
+    let exit = Exit::OutputFailed { message: "no".into() };
+    let usage = Usage { wall: Millis(1), user: Millis(2), system: Millis(3), rss_max: Bytes(4) };
+    let course = Course::Ended { at: Millis(6), end: AttemptEnd { exit, usage }, stopped: None };
+    golden.check("AttemptOutputFailed", &Stored::V1(AttemptRecord { number: 1, placed: PLACED, course }));
     golden.check("EventPage", &Stored::V1(EventPage { first: 300, at: Millis(9), events: events() }));
     for state in states() {
         golden.check(state_name(&state), &Stored::V1(job_record(state)));

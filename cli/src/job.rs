@@ -7,6 +7,7 @@ mod from_file;
 mod history;
 mod list;
 mod logs;
+mod printing;
 mod request;
 mod retry;
 mod rows;
@@ -49,8 +50,8 @@ pub(crate) enum JobCommand {
     /// Wait until a job has ended; exits with 0, 10, 11 or 12 as it ended
     #[command(after_help = "Example:\n  quorla job wait last --timeout 30s || echo it did not succeed")]
     Wait(wait::Wait),
-    /// Print the recorded end of a job's output
-    #[command(after_help = "Examples:\n  quorla job logs last\n  quorla job logs 3f2k --attempt 1 --stderr")]
+    /// Print a job's output, as it comes with -f
+    #[command(after_help = logs::EXAMPLES)]
     Logs(logs::Logs),
     /// Stop a job
     #[command(after_help = "Example:\n  quorla job cancel 3f2k --reason 'wrong input'")]

@@ -2,6 +2,7 @@
 //!
 //! Nothing here panics when the reader has gone away.
 
+mod plain;
 mod table;
 mod time;
 mod yaml;
@@ -11,8 +12,9 @@ use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use clap::ValueEnum;
 use serde_json::Value;
 
+pub(crate) use plain::Plain;
 pub(crate) use table::Table;
-pub(crate) use time::{ago, date, span};
+pub(crate) use time::{ago, date, moment_ms, span};
 
 use crate::exit::Exit;
 use crate::fault::Fault;

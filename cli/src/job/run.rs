@@ -1,13 +1,15 @@
-//! `quorla job run`: submit, wait, print, exit as the job did. Ctrl-C cancels the job, a second one detaches.
+//! `quorla job run`: submit, print what it prints, exit as it did. Ctrl-C cancels the job, a second one detaches.
 
 use std::io::IsTerminal as _;
 
 use clap::Args;
+use futures::StreamExt as _;
 use quorla_client::limits::STDIN_BYTES_MAX;
-use quorla_client::{Client, Error, ErrorCode, JobId, JobRequest, JobView};
+use quorla_client::{Client, Error, ErrorCode, FollowFrom, Followed, JobId, JobRequest, JobView};
 use tokio::io::AsyncReadExt as _;
 use tokio::signal::unix::{Signal, SignalKind};
 
+use super::printing::{Look, Printer};
 use super::request::RequestFlags;
 use crate::exit::Exit;
 use crate::fault::Fault;
@@ -101,10 +103,10 @@ impl Running<'_> {
         self.follow(interrupted).await
     }
 
-    /// Waits for the end; meanwhile the first Ctrl-C cancels the job and the second one leaves it alone.
+    /// Prints until the end; meanwhile the first Ctrl-C cancels the job and the second one leaves it alone.
     async fn follow(&mut self, interrupted: bool) -> Result<Exit, Fault> {
         let (client, output, id) = (self.client, self.output, self.id);
-        let ended = patiently(output, id, async || client.wait(id, None).await);
+        let ended = watch(client, output, id);
         tokio::pin!(ended);
         if !interrupted {
             tokio::select! {
@@ -112,17 +114,10 @@ impl Running<'_> {
                 _ = self.interrupts.recv() => output.say(format!("cancelling {id}; once more detaches from it")),
             }
         }
-        let cancel = async {
-            let cancel = async || client.cancel_with(id, Some("interrupted".to_owned()), None).await;
-            match patiently(output, id, cancel).await {
-                // It was faster.
-                Err(Error::Refused(body)) if body.code == ErrorCode::JobHasEnded => {}
-                Err(error) => output.fault(&Fault::from(error).about(id)),
-                Ok(_) => {}
-            }
-        };
         tokio::select! {
-            ((), view) = futures::future::join(cancel, ended) => self.finish(&view?).await,
+            ((), view) = futures::future::join(cancel(client, output, id, "interrupted"), ended) => {
+                self.finish(&view?).await
+            }
             _ = self.interrupts.recv() => {
                 output.say(format!("detached; it is being cancelled: quorla job wait {id}"));
                 Ok(Exit::INTERRUPTED)
@@ -131,19 +126,60 @@ impl Running<'_> {
     }
 
     async fn finish(&self, job: &JobView) -> Result<Exit, Fault> {
-        let (client, output) = (self.client, self.output);
+        let output = self.output;
         if output.is_structured() {
             let document = super::show::document(job);
             return output.document(&document).map(|()| Exit::of_run(job));
-        }
-        if job.attempts_total > 0 {
-            let logs = patiently(output, job.id, async || client.logs(job.id, None).await).await?;
-            super::logs::print(&logs, true, true, output)?;
         }
         if let Some(words) = explain(job) {
             output.say(format!("quorla: job {} {words}", job.id));
         }
         Ok(Exit::of_run(job))
+    }
+}
+
+/// Prints the job's output until it has ended. A program that reads the output and leaves ends the job, as a pipe would.
+async fn watch(client: &Client, output: &Output, job: JobId) -> Result<JobView, Fault> {
+    if output.is_structured() {
+        return Ok(patiently(output, job, async || client.wait(job, None).await).await?);
+    }
+    let mut printer = Printer::new(*output, Look::default());
+    let printed = print_all(client, output, &mut printer, job).await;
+    if let Err(fault) = &printed
+        && fault.silent
+    {
+        cancel(client, output, job, "nobody reads its output").await;
+    }
+    printed
+}
+
+async fn print_all(client: &Client, output: &Output, printer: &mut Printer, job: JobId) -> Result<JobView, Fault> {
+    let mut following = client.follow(job, FollowFrom::default());
+    let mut told = false;
+    while let Some(followed) = following.next().await {
+        match followed {
+            Ok(Followed::Record(record)) => printer.record(&record).await?,
+            Ok(Followed::Gap(gap)) => printer.gap(client, job, &gap).await?,
+            Ok(Followed::AttemptEnded { .. } | Followed::CaughtUp) => {}
+            Ok(Followed::Ended(view)) => return Ok(*view),
+            Err(error) if passes_by_waiting(&error) => {
+                if !std::mem::replace(&mut told, true) {
+                    output.say(format!("quorla: still waiting for job {job}: {error}"));
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    unreachable!("following a job ends with its end or with an error")
+}
+
+async fn cancel(client: &Client, output: &Output, job: JobId, why: &str) {
+    let cancel = async || client.cancel_with(job, Some(why.to_owned()), None).await;
+    match patiently(output, job, cancel).await {
+        // It was faster.
+        Err(Error::Refused(body)) if body.code == ErrorCode::JobHasEnded => {}
+        Err(error) => output.fault(&Fault::from(error).about(job)),
+        Ok(_) => {}
     }
 }
 

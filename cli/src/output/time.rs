@@ -8,6 +8,25 @@ pub(crate) fn date(ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
 }
 
+/// Milliseconds since 1970, from `2026-11-21T10:24:11Z`, `2026-11-21 10:24:11` or `2026-11-21`.
+pub(crate) fn moment_ms(text: &str) -> Option<u64> {
+    let text = text.strip_suffix('Z').unwrap_or(text);
+    let (day, time) = text.split_once(['T', ' ']).unwrap_or((text, "00:00:00"));
+    let [year, month, day] = numbers(day, '-')?;
+    let [hour, minute, second] = numbers(time, ':')?;
+    if year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60
+    {
+        return None;
+    }
+    Some((((days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second) * 1_000)
+}
+
+fn numbers(text: &str, between: char) -> Option<[u64; 3]> {
+    let plain = |part: &str| part.bytes().all(|digit| digit.is_ascii_digit()) && part.len() <= 4;
+    let numbers: Option<Vec<u64>> = text.split(between).map(|part| part.parse().ok().filter(|_| plain(part))).collect();
+    numbers?.try_into().ok()
+}
+
 /// `850ms`, `3.2s`, `5m12s`, `2h03m`, `4d07h`.
 pub(crate) fn span(ms: u64) -> String {
     match ms {
@@ -37,9 +56,19 @@ fn civil(days: u64) -> (u64, u64, u64) {
     (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
+/// The inverse, from the same source.
+fn days(year: u64, month: u64, day: u64) -> u64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, year_of_era) = (year / 400, year % 400);
+    let shifted_month = (month + 9) % 12;
+    let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{date, span};
+    use super::{date, moment_ms, span};
 
     #[test]
     fn dates_are_those_of_the_calendar() {
@@ -50,6 +79,12 @@ mod tests {
         ];
         for (ms, expected) in rows {
             assert_eq!(date(ms), expected);
+            assert_eq!(moment_ms(expected), Some(ms));
+        }
+        assert_eq!(moment_ms("2023-11-14T22:13:20Z"), Some(1_700_000_000_000));
+        assert_eq!(moment_ms("2000-02-29"), Some(951_782_400_000));
+        for text in ["", "2000", "2000-13-01", "1969-12-31", "2000-01-01T25:00:00", "2000-+1-01", "10:00:00"] {
+            assert_eq!(moment_ms(text), None, "{text}");
         }
     }
 

@@ -14,6 +14,7 @@ mod jobs;
 mod kill;
 mod once;
 mod operators;
+mod output;
 mod quorum;
 mod stop;
 mod storage;

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use quorla_client::{JobId, JobRequest};
+use quorla_client::{AttemptOutcome, JobId, JobRequest, JobState};
 use quorla_tests::disk::lines_with;
 use quorla_tests::eventually::eventually_holds;
 use quorla_tests::trial::{Trial, program, settings};
@@ -60,6 +60,31 @@ async fn a_full_disk_under_the_log_or_the_state_stops_the_node_and_no_other() {
         comes_back(&mut trial, &jobs).await;
         trial.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_full_disk_under_output_ends_the_job_that_prints_and_no_node() {
+    if !may_mount() {
+        println!("left out: mounting a small disk needs root or user namespaces; the failpoints show the same");
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let mut small = settings(3);
+    small.binary = Some(with_small_disk(directory.path(), "output", 2));
+    let mut trial = Trial::start(small).await;
+    for position in [0, 1] {
+        let name = trial.cluster.nodes()[position].name.clone();
+        trial.client.drain_node(&name, None).await.unwrap();
+    }
+    let prints = |bytes: u32| JobRequest::new(["head", "-c", &bytes.to_string(), "/dev/zero"]);
+    let job = trial.client.submit(prints(16 << 20)).await.unwrap().job_id;
+    let view = trial.ended(job).await;
+    assert_eq!((view.state, view.attempts[0].outcome), (JobState::Failed, AttemptOutcome::OutputFailed), "{view:?}");
+    assert!(view.reason.as_ref().is_some_and(|reason| reason.contains("No space left on device")), "{view:?}");
+    assert!(trial.node(VICTIM).runs());
+    let silent = trial.client.submit(prints(0)).await.unwrap().job_id;
+    trial.all_have_one_result(&[silent]).await;
+    trial.stop().await;
 }
 
 /// Submits, to whoever leads, until the node has ended by itself. Every accepted job counts.

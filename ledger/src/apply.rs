@@ -1,5 +1,7 @@
 //! What each command does, one file per noun. Every precondition is checked before anything is changed.
 
+pub(crate) mod array;
+pub(crate) mod array_expiry;
 pub(crate) mod assign;
 pub(crate) mod attempt;
 pub(crate) mod cluster;
@@ -7,8 +9,10 @@ pub(crate) mod expire;
 pub(crate) mod job;
 pub(crate) mod node;
 pub(crate) mod request;
+pub(crate) mod task;
 pub(crate) mod timer;
 pub(crate) mod transaction;
+pub(crate) mod upload;
 
 use self::transaction::Transaction;
 use crate::{
@@ -25,6 +29,7 @@ impl<R: Records> Transaction<'_, R> {
     pub(crate) fn run(&mut self, command: Command) -> Reply {
         let before = self.records_touched();
         let outcome = self.dispatch(command);
+        self.save_arrays();
         let touched = self.records_touched() - before;
         assert!(touched <= RECORDS_TOUCHED_MAX, "R8: a command touched {touched} records");
         assert!(outcome.is_ok() || touched == 0, "a refusal changes nothing");
@@ -50,6 +55,11 @@ impl<R: Records> Transaction<'_, R> {
             Command::AssertHash { index, hash } => Ok(self.assert_hash(index, hash)),
             Command::MarkContentHash => Ok(self.mark_content_hash()),
             Command::RetireNode { node, epoch } => self.retire_node(node, epoch),
+            Command::SubmitArray(submit) => self.submit_array(&submit),
+            Command::PutItems(put) => self.put_items(&put),
+            Command::StopTasks { array } => self.stop_tasks(array),
+            Command::ExpireArray { array } => self.expire_array(array),
+            Command::ExpireUpload { upload } => self.expire_upload(upload),
         }
     }
 }

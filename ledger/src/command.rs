@@ -105,6 +105,25 @@ pub enum Command {
         /// The epoch that is about to end.
         epoch: Epoch,
     },
+    /// Accepts an array: many tasks of one specification.
+    SubmitArray(SubmitArray),
+    /// Adds items to an upload, which the first of them begins; it becomes part of the array of the same id.
+    PutItems(PutItems),
+    /// Stops the next running tasks of an array that was cancelled.
+    StopTasks {
+        /// The array.
+        array: JobId,
+    },
+    /// Removes some more of an ended array, and at last all (R24).
+    ExpireArray {
+        /// The array.
+        array: JobId,
+    },
+    /// Removes some more of an upload that nobody goes on with, and at last all (R24).
+    ExpireUpload {
+        /// The id of the array that it was for.
+        upload: JobId,
+    },
 }
 
 /// Who asks for a change, and under which name it is remembered (R10).
@@ -168,10 +187,58 @@ pub struct Submit {
     pub seed: u64,
 }
 
+/// See [`Command::SubmitArray`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubmitArray {
+    /// Who asks; its id is the array's.
+    pub request: Request,
+    /// What each task is; `{}` in its arguments stands for the task's item, or its index where there are no items.
+    pub spec: JobSpec,
+    /// Which tasks there are.
+    pub tasks: Tasks,
+    /// Tasks that may hold a place at once; none: as many as find one.
+    pub running_max: Option<u32>,
+    /// Random bits of the proposer, for jitter; outside the hash.
+    pub seed: u64,
+}
+
+/// The tasks of an array.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Tasks {
+    /// One for each index from `first` to `last`.
+    Range {
+        /// The first.
+        first: u32,
+        /// The last.
+        last: u32,
+    },
+    /// One for each item of the upload of the array's id, from index 0 on.
+    Items {
+        /// How many there are.
+        count: u32,
+        /// What the upload answered last: the digest of them all.
+        #[serde(with = "serde_bytes")]
+        digest: [u8; 16],
+    },
+}
+
+/// See [`Command::PutItems`]. Idempotent by what it is: the same items at the same place again change nothing (R10).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PutItems {
+    /// Whose upload it is.
+    pub principal: Principal,
+    /// The id of the array to be.
+    pub upload: JobId,
+    /// The index of the first of these; all before it are there. A multiple of [`crate::limits::ITEMS_PER_BLOCK`].
+    pub first: u32,
+    /// The items.
+    pub items: Vec<String>,
+}
+
 /// See [`Command::Assign`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assign {
-    /// A queued job.
+    /// A queued job, or an array that stands in line: its next task.
     pub job: JobId,
     /// A node with room for it.
     pub node: NodeId,

@@ -20,6 +20,8 @@ pub enum Defect {
     DigestWithJitter,
     /// A new leader lapses nodes without waiting for leases of its predecessor.
     EarlyReassignment,
+    /// A task that is being stopped does not count towards what its array may run at once.
+    CapForgetsStopping,
 }
 
 impl Defect {

@@ -86,6 +86,8 @@ pub enum Event {
         /// Whether it drains.
         draining: bool,
     },
+    /// The tasks of an array that had never been given a place ended, all together.
+    TasksClosed(JobId),
 }
 
 /// The events of one entry, as stored.

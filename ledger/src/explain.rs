@@ -1,7 +1,8 @@
 //! Why a job is not running yet (I16): from the same `place` that decides.
 
 use crate::{
-    hot::Stage,
+    array::{ArrayState, TaskRecord},
+    hot::{Stage, queue::Rank},
     ids::{JobId, NodeId},
     ledger::{Ledger, Records},
     limits::AHEAD_COUNTED_MAX,
@@ -26,6 +27,12 @@ pub enum Waiting {
     Attempt(Placed),
     /// For its attempt, which is being stopped.
     Stop(Placed, StopCause),
+    /// For a task of its array to end: as many hold a place as may at once.
+    Cap(u32),
+    /// For other tasks of its array, so many of which wait for their next attempt that no further one starts.
+    Retries(u32),
+    /// To be stopped: its array was cancelled.
+    Cancellation,
 }
 
 /// How many queued jobs are due a place before another.
@@ -41,18 +48,43 @@ impl Ledger {
     /// How many queued jobs are due a place before this one; nothing for a job that is not queued.
     ///
     /// Looks at [`AHEAD_COUNTED_MAX`] jobs and one more at the most.
+    ///
+    /// An array counts as the tasks that it may start as things stand.
     #[must_use]
     pub fn ahead_of(&self, job: JobId) -> Option<Ahead> {
-        let hot = self.hot.jobs.get(&job).filter(|hot| hot.stage == Stage::Queued)?;
-        let heads = self.hot.queue.heads().take_while(|head| head.rank < hot.rank);
-        let before = heads.flat_map(|head| head.line.range(..hot.rank));
-        let counted = before.take(AHEAD_COUNTED_MAX + 1).count();
+        let (rank, own) = self.standing(job)?;
+        let heads = self.hot.queue.heads().take_while(|head| head.rank < rank);
+        let before = heads.flat_map(|head| head.line.range(..rank)).take(AHEAD_COUNTED_MAX + 1);
+        let sizes = before.map(|(_, job)| usize::try_from(self.hot.multiplicity(*job)).unwrap_or(usize::MAX));
+        let counted = sizes.fold(own, usize::saturating_add);
         Some(Ahead { jobs: counted.min(AHEAD_COUNTED_MAX), more: counted > AHEAD_COUNTED_MAX })
+    }
+
+    /// The rank of who waits, and how many tasks of its own array come before it.
+    fn standing(&self, job: JobId) -> Option<(Rank, usize)> {
+        if job.is_plain() {
+            let hot = self.hot.jobs.get(&job).filter(|hot| hot.stage == Stage::Queued)?;
+            return Some((hot.rank, 0));
+        }
+        let (array, index) = job.of_task().unwrap_or((job, 0));
+        let array = self.hot.arrays.find(array)?;
+        let own = match self.hot.jobs.get(&job) {
+            Some(hot) if hot.stage != Stage::Queued => return None,
+            Some(_) => array.requeued.range(..job).take(AHEAD_COUNTED_MAX + 1).count(),
+            None => {
+                let fresh = index.saturating_sub(array.progress.next);
+                array.requeued.len() + usize::try_from(fresh).unwrap_or(usize::MAX)
+            }
+        };
+        Some((array.rank, if job.is_array() { 0 } else { own }))
     }
 
     /// Why this job has not ended yet; nothing if it has, or never was.
     #[must_use]
     pub fn why_waiting(&self, job: JobId, records: &impl Records) -> Option<Waiting> {
+        if !job.is_plain() && !self.hot.jobs.contains_key(&job) {
+            return self.why_array_waits(job.of_task().map_or(job, |(array, _)| array));
+        }
         let hot = self.hot.jobs.get(&job)?;
         match &hot.stage {
             Stage::Placed(hold) => Some(match hold.stopping {
@@ -60,16 +92,28 @@ impl Ledger {
                 Some(cause) => Waiting::Stop(hold.placed, cause),
             }),
             Stage::Pausing => {
-                let bytes = records.read(&tables::live(job))?;
-                let Some(Stored::V1(JobRecord { state, .. })) = crate::codec::decode(&bytes) else {
-                    return None;
-                };
-                match state {
+                match state_of(job, records)? {
                     JobState::Delayed { until } | JobState::BackingOff { until } => Some(Waiting::Until(until)),
                     _ => None,
                 }
             }
-            Stage::Queued => Some(self.why_queued(&Wish { job, rank: hot.rank, demand: &hot.demand })),
+            Stage::Queued => match job.of_task() {
+                Some((array, _)) => self.why_array_waits(array),
+                None => Some(self.why_queued(&Wish { job, rank: hot.rank, demand: &hot.demand })),
+            },
+        }
+    }
+
+    /// Why the next task of this array has no place; nothing where none wants one.
+    fn why_array_waits(&self, array: JobId) -> Option<Waiting> {
+        let array = self.hot.arrays.find(array)?;
+        let progress = &array.progress;
+        match progress.state {
+            ArrayState::Delayed { until } => Some(Waiting::Until(until)),
+            _ if progress.cancelled => Some(Waiting::Cancellation),
+            _ if array.in_line => Some(self.why_queued(&array.wish())),
+            _ if progress.ready() > 0 => array.record.running_max.map(Waiting::Cap),
+            _ => Some(Waiting::Retries(progress.pausing())),
         }
     }
 
@@ -83,4 +127,14 @@ impl Ledger {
         }
         Waiting::Place(rejections)
     }
+}
+
+/// The stored state of a live job or task.
+fn state_of(job: JobId, records: &impl Records) -> Option<JobState> {
+    if job.is_plain() {
+        let Stored::V1(JobRecord { state, .. }) = crate::codec::decode(&records.read(&tables::live(job))?)?;
+        return Some(state);
+    }
+    let Stored::V1(TaskRecord { state, .. }) = crate::codec::decode(&records.read(&tables::live_task(job))?)?;
+    Some(state)
 }

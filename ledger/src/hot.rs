@@ -3,6 +3,7 @@
 //! Every value here is derived from one record by [`Hot::index_job`] or [`Nodes::put`], so that a rebuild from the
 //! tables is equal by construction. No cost here grows with the number of queued or ended jobs, beyond a tree's depth.
 
+pub(crate) mod arrays;
 pub(crate) mod demands;
 pub(crate) mod nodes;
 pub(crate) mod queue;
@@ -13,6 +14,7 @@ use std::{
 };
 
 use self::{
+    arrays::Arrays,
     demands::Demands,
     nodes::Nodes,
     queue::{Queue, Rank},
@@ -33,6 +35,7 @@ pub(crate) struct Hot {
     pub(crate) queue: Queue,
     pub(crate) timers: BTreeSet<(Millis, JobId)>,
     pub(crate) nodes: Nodes,
+    pub(crate) arrays: Arrays,
     pub(crate) defect: Defect,
 }
 
@@ -69,6 +72,8 @@ impl Hot {
         let rank = Rank::of(record);
         let stage = Stage::of(&record.state);
         match &stage {
+            // A task's array stands in line for it.
+            Stage::Queued if !record.id.is_plain() => self.requeue_task(record.id, true),
             Stage::Queued => self.queue.insert(rank, record.id, &demand),
             Stage::Placed(hold) => {
                 let share = self.holds_place(hold.stopping).then_some(&demand.resources);
@@ -92,6 +97,7 @@ impl Hot {
             return;
         };
         match job.stage {
+            Stage::Queued if !id.is_plain() => self.requeue_task(id, false),
             Stage::Queued => self.queue.remove(job.rank, &job.demand),
             Stage::Placed(hold) => {
                 let share = self.holds_place(hold.stopping).then_some(&job.demand.resources);

@@ -11,18 +11,55 @@ use crate::units::Millis;
 /// Bits of a [`JobId`] or [`RequestId`] that are random; the 48 above them are milliseconds.
 const RANDOM_BITS: u32 = 80;
 const RANDOM_MASK: u128 = (1 << RANDOM_BITS) - 1;
+/// The highest random bit: set in the ids of arrays and of their tasks, and in no job's.
+const ARRAY_BIT: u128 = 1 << (RANDOM_BITS - 1);
+/// The lowest random bits of an array's id are zero; in a task's they are its index and one.
+const TASK_BITS: u32 = 20;
+const TASK_MASK: u128 = (1 << TASK_BITS) - 1;
 
-/// A job: 48 bits of milliseconds since the Unix epoch, then 80 random bits, drawn by the client.
+/// A job: 48 bits of milliseconds since the Unix epoch, then 80 bits of which 79 are random, drawn by the client.
 ///
 /// The order of ids is the order of birth. The text form puts the random part first, so that a prefix of the text is a
 /// prefix of what tells two jobs apart: 16 Crockford base32 digits, `-`, 10 digits of time.
+///
+/// The highest bit of the random part tells arrays from jobs. An array's tasks have the ids that follow its own, and are
+/// written as the array's id, `/` and their index; so whatever names a job can name a task.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct JobId(pub u128);
 
 impl JobId {
-    /// The id of something born at `born_at` with these random bits; bits beyond 80 (and time beyond 48 bits) are cut.
+    /// The id of something born at `born_at` with these random bits; bits beyond 79 (and time beyond 48 bits) are cut.
     pub const fn new(born_at: Millis, random: u128) -> Self {
-        Self(((born_at.0 as u128) << RANDOM_BITS) | (random & RANDOM_MASK))
+        Self(((born_at.0 as u128) << RANDOM_BITS) | (random & RANDOM_MASK & !ARRAY_BIT))
+    }
+
+    /// The id of an array born at `born_at`; of the random bits those are taken that no task's index needs.
+    pub const fn array(born_at: Millis, random: u128) -> Self {
+        Self((Self::new(born_at, random).0 | ARRAY_BIT) & !TASK_MASK)
+    }
+
+    /// Whether it is an array's.
+    pub const fn is_array(self) -> bool {
+        self.0 & ARRAY_BIT != 0 && self.0 & TASK_MASK == 0
+    }
+
+    /// Whether it is neither an array's nor a task's.
+    pub const fn is_plain(self) -> bool {
+        self.0 & ARRAY_BIT == 0
+    }
+
+    /// The id of this array's task with that index.
+    #[must_use]
+    pub fn task(self, index: u32) -> Self {
+        assert!(self.is_array() && u128::from(index) < TASK_MASK, "an array's tasks have 20 bits for their index");
+        Self(self.0 | (u128::from(index) + 1))
+    }
+
+    /// The array and the index, where it is a task's.
+    pub fn of_task(self) -> Option<(Self, u32)> {
+        let low = self.0 & TASK_MASK;
+        let index = u32::try_from(low).expect("20 bits fit").checked_sub(1)?;
+        (!self.is_plain()).then_some((Self(self.0 & !TASK_MASK), index))
     }
 
     /// When the client drew it, by the client's idea of the cluster's time.
@@ -38,6 +75,9 @@ impl JobId {
 
 impl fmt::Display for JobId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((array, index)) = self.of_task() {
+            return write!(out, "{array}/{index}");
+        }
         write_base32(out, self.random(), 16)?;
         out.write_str("-")?;
         write_base32(out, u128::from(self.born_at().0), 10)

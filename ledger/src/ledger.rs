@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::{
     apply::transaction::Transaction,
+    array::{ArrayProgress, ArrayRecord, TaskRecord, UploadRecord},
     batch::Batch,
     codec::{self, Decoded},
     command::{Command, RegisterNode},
@@ -19,7 +20,7 @@ use crate::{
     record::{JobRecord, MetaRecord, NodeRecord, Stored},
     reply::{Refusal, Reply},
     spec::Resources,
-    tables::{META, Table},
+    tables::{self, META, Table},
     units::Millis,
 };
 
@@ -127,7 +128,10 @@ impl Ledger {
             ledger.meta = meta;
         }
         visit(tables, Table::Nodes, |record: NodeRecord| ledger.hot.nodes.put(record))?;
+        visit_arrays(tables, &mut ledger.hot)?;
         visit(tables, Table::Live, |record: JobRecord| ledger.hot.index_job(&record))?;
+        visit_tasks(tables, &mut ledger.hot)?;
+        visit(tables, Table::Uploads, |record: UploadRecord| ledger.hot.arrays.put_upload(record))?;
         Ok(ledger)
     }
 
@@ -174,10 +178,35 @@ impl Ledger {
         self.hot.queue.depth()
     }
 
-    /// Whether this job has not ended.
+    /// Whether this job or array has not ended; of tasks, whether it started and has not ended.
     #[must_use]
     pub fn is_live(&self, job: JobId) -> bool {
-        self.hot.jobs.contains_key(&job)
+        self.hot.jobs.contains_key(&job) || self.hot.arrays.find(job).is_some()
+    }
+
+    /// An array that has not ended, with how far it is.
+    #[must_use]
+    pub fn array(&self, array: JobId) -> Option<(&ArrayRecord, &ArrayProgress)> {
+        self.hot.arrays.find(array).map(|array| (&*array.record, &array.progress))
+    }
+
+    /// Arrays that have not ended.
+    #[must_use]
+    pub fn live_arrays(&self) -> usize {
+        self.hot.arrays.len()
+    }
+
+    /// An array whose tasks are still to be stopped.
+    #[must_use]
+    pub fn array_to_stop(&self) -> Option<JobId> {
+        self.hot.arrays.stopping()
+    }
+
+    /// An upload that nobody goes on with, or that is being removed.
+    #[must_use]
+    pub fn upload_to_expire(&self, now: Millis) -> Option<JobId> {
+        let mut uploads = self.hot.arrays.uploads().values();
+        uploads.find(|upload| upload.is_idle(now)).map(|upload| upload.id)
     }
 
     /// All nodes, by id.
@@ -242,6 +271,11 @@ pub fn check_stateless(command: &Command) -> Result<(), Refusal> {
             crate::apply::request::check_key(request)?;
             crate::apply::job::check_reason(reason.as_deref())
         }
+        Command::SubmitArray(submit) => {
+            crate::apply::request::check_key(&submit.request)?;
+            crate::apply::array::check(submit)
+        }
+        Command::PutItems(put) => crate::apply::upload::check(put),
         Command::Retry { request, .. } | Command::DrainNode { request, .. } => {
             crate::apply::request::check_key(request)
         }
@@ -261,6 +295,34 @@ fn visit<T: serde::de::DeserializeOwned>(
     tables.scan(&table.prefix(), &mut |key, value| match codec::decode(value) {
         Some(Stored::V1(record)) => take(record),
         None => corrupt = Some(CorruptRecord { key: key.to_vec() }),
+    });
+    corrupt.map_or(Ok(()), Err)
+}
+
+fn visit_arrays(tables: &impl Tables, hot: &mut Hot) -> Result<(), CorruptRecord> {
+    let mut live: Vec<ArrayProgress> = Vec::new();
+    visit(tables, Table::LiveArrays, |progress| live.push(progress))?;
+    for progress in live {
+        let key = tables::array(progress.id);
+        let record = tables.read(&key).and_then(|bytes| codec::decode(&bytes));
+        let Some(Stored::V1(record)) = record else { return Err(CorruptRecord { key }) };
+        hot.put_array(record, progress);
+    }
+    Ok(())
+}
+
+fn visit_tasks(tables: &impl Tables, hot: &mut Hot) -> Result<(), CorruptRecord> {
+    let mut corrupt = None;
+    tables.scan(&Table::LiveTasks.prefix(), &mut |key, value| {
+        let task = tables::task_of_live(key).and_then(|task| {
+            let (array, index) = task.of_task()?;
+            let Stored::V1(stored) = codec::decode::<Stored<TaskRecord>>(value)?;
+            Some(hot.arrays.find(array)?.record.task(index, stored))
+        });
+        match task {
+            Some(record) => hot.index_job(&record),
+            None => corrupt = Some(CorruptRecord { key: key.to_vec() }),
+        }
     });
     corrupt.map_or(Ok(()), Err)
 }

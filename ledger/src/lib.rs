@@ -5,6 +5,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod apply;
+pub mod array;
 pub mod batch;
 pub mod codec;
 pub mod command;

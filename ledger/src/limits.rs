@@ -51,6 +51,16 @@ pub enum Limit {
     Signal,
     /// Bytes of the reason given with a cancellation.
     ReasonBytes,
+    /// Tasks of one array, and how far its indices go: they are below this.
+    Tasks,
+    /// Bytes of one item of an array.
+    ItemBytes,
+    /// Bytes of all items of one array.
+    ItemsBytes,
+    /// Items in one command of an upload.
+    ItemsAtOnce,
+    /// Bytes of the items in one command of an upload.
+    ItemsAtOnceBytes,
 }
 
 impl Limit {
@@ -76,6 +86,11 @@ impl Limit {
             Self::OutputTailBytes => 64 * 1_024,
             Self::IdempotencyKeyBytes => 256,
             Self::Signal => 64,
+            Self::Tasks => 1_000_000,
+            Self::ItemBytes => 4_096,
+            Self::ItemsBytes => 64 * 1_024 * 1_024,
+            Self::ItemsAtOnce => 8_192,
+            Self::ItemsAtOnceBytes => 1_024 * 1_024,
         }
     }
 }
@@ -84,6 +99,25 @@ impl Limit {
 pub const LIVE_JOBS_MAX: usize = 1_000_000;
 /// Bytes of the specifications and tails of jobs that have not ended; a submit beyond it is refused.
 pub const LIVE_BYTES_MAX: u64 = 8 * 1_024 * 1_024 * 1_024;
+/// Arrays that have not ended; a further one is refused.
+pub const ARRAYS_MAX: usize = 1_024;
+/// Tasks of one array that wait for their next attempt: while there are as many, no further one starts. With the bound on
+/// arrays it bounds what retries keep in memory.
+pub const TASKS_PAUSING_MAX: u32 = 1_024;
+/// Tasks whose marks share one record.
+pub const TASKS_PER_PAGE: u32 = 4_096;
+/// Items that share one record.
+pub const ITEMS_PER_BLOCK: u32 = 256;
+/// Running tasks that one command stops at the most.
+pub const TASKS_STOPPED_MAX: usize = 250;
+/// Bytes of recorded output that the tasks of one array keep together; of what comes after it only the size is recorded.
+pub const ARRAY_OUTPUT_BYTES_MAX: u64 = 256 * 1_024 * 1_024;
+/// Uploads of items that have not become an array; a further one is refused.
+pub const UPLOADS_MAX: usize = 64;
+/// An upload to which nothing was added for so long is removed.
+pub const UPLOAD_IDLE_MAX: Millis = Millis(15 * 60 * 1_000);
+/// Records that one step of removing an array or an upload removes, and looks for, at the most.
+pub const ARRAY_EXPIRY_RECORDS_MAX: usize = 900;
 /// Different demands (resources and constraints) among the jobs that have not ended.
 pub const DEMANDS_MAX: usize = 4_096;
 /// Nodes that were ever admitted to work and not removed.
@@ -105,7 +139,7 @@ pub const HEADS_SCANNED_MAX: usize = 64;
 /// Queued jobs before another that are counted for whoever asks why it waits.
 pub const AHEAD_COUNTED_MAX: usize = 1_000;
 /// Timers that one `FireTimers` fires at the most.
-pub const TIMERS_FIRED_MAX: u32 = 240;
+pub const TIMERS_FIRED_MAX: u32 = 150;
 /// Ended jobs that one expiry command removes at the most; each has up to twenty records.
 pub const EXPIRED_JOBS_MAX: usize = 48;
 /// Requests or event pages that one expiry command removes at the most.
@@ -140,6 +174,12 @@ pub const ENDED_JOBS_AGE_MAX: Millis = Millis(7 * 24 * 3_600 * 1_000);
 pub const ENDED_JOBS_MAX: u64 = 1_000_000;
 /// Retention of ended jobs by bytes of their records, specifications and tails.
 pub const ENDED_BYTES_MAX: u64 = 4 * 1_024 * 1_024 * 1_024;
+/// Retention of ended arrays by number.
+pub const ENDED_ARRAYS_MAX: u64 = 100_000;
+/// Retention of ended arrays by the number of their tasks.
+pub const ENDED_TASKS_MAX: u64 = 4_000_000;
+/// Retention of ended arrays by bytes of all that is stored of them.
+pub const ENDED_ARRAY_BYTES_MAX: u64 = 4 * 1_024 * 1_024 * 1_024;
 /// Retention of events by age.
 pub const EVENTS_AGE_MAX: Millis = Millis(24 * 3_600 * 1_000);
 /// Retention of events by bytes.

@@ -109,4 +109,9 @@ pub enum Failure {
     Attempt(Exit),
     /// Its attempts were lost with their nodes too often ([`crate::limits::LOST_ATTEMPTS_MAX`]).
     LostTooOften,
+    /// Tasks of the array failed.
+    Tasks {
+        /// How many.
+        failed: u32,
+    },
 }

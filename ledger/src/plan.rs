@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use crate::{
     command::Assign,
-    hot::queue::{Head, Rank},
+    hot::{
+        Hot,
+        queue::{Head, Rank},
+    },
     ids::{JobId, NodeId},
     ledger::Ledger,
     limits::HEADS_PLANNED_MAX,
@@ -47,7 +50,7 @@ impl Ledger {
             self.hot.nodes.iter().map(|node| (node.record.id, Candidate::of(node))).collect();
         let mut heads = self.hot.queue.heads_after(from.map(|PlanCursor(rank)| rank));
         let mut lines: BTreeMap<Rank, Line<'_>> =
-            heads.by_ref().take(HEADS_PLANNED_MAX).map(|head| (head.rank, Line::of(&head))).collect();
+            heads.by_ref().take(HEADS_PLANNED_MAX).map(|head| (head.rank, Line::of(&head, &self.hot))).collect();
         let last = lines.last_key_value().map(|(rank, _)| PlanCursor(*rank)).filter(|_| heads.next().is_some());
         let mut plan = Vec::new();
         while plan.len() < max
@@ -60,8 +63,11 @@ impl Ledger {
             let taken = candidates.get_mut(&node).expect("a place is on a candidate");
             taken.free = taken.free.without(&line.demand.resources);
             plan.push(Assign { job: line.head, node, epoch: taken.record.epoch });
-            if let Some((rank, job)) = line.behind.next() {
-                line.head = *job;
+            line.left -= 1;
+            if line.left > 0 {
+                lines.insert(rank, line);
+            } else if let Some((rank, job)) = line.behind.next() {
+                (line.head, line.left) = (*job, self.hot.multiplicity(*job));
                 lines.insert(*rank, line);
             }
         }
@@ -74,13 +80,15 @@ impl Ledger {
 struct Line<'l> {
     demand: &'l Demand,
     head: JobId,
+    /// How many places its head may take: an array stands in line once for many tasks.
+    left: u32,
     behind: std::collections::btree_map::Range<'l, Rank, JobId>,
 }
 
 impl<'l> Line<'l> {
-    fn of(head: &Head<'l>) -> Self {
+    fn of(head: &Head<'l>, hot: &Hot) -> Self {
         use std::ops::Bound::{Excluded, Unbounded};
         let behind = head.line.range((Excluded(head.rank), Unbounded));
-        Self { demand: head.demand, head: head.job(), behind }
+        Self { demand: head.demand, head: head.job(), left: hot.multiplicity(head.job()), behind }
     }
 }

@@ -269,6 +269,12 @@ pub struct MetaRecord {
     pub ended_jobs: u64,
     /// Bytes of their records, specifications and tails.
     pub ended_bytes: Bytes,
+    /// Ended arrays stored.
+    pub ended_arrays: u64,
+    /// Their tasks.
+    pub ended_tasks: u64,
+    /// Bytes of all that is stored of them.
+    pub ended_array_bytes: Bytes,
     /// The last link of the chain that is kept for `AssertHash`, with its index.
     pub kept_link: (u64, ChainHash),
     /// The chain, up to and including this entry.

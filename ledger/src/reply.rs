@@ -71,6 +71,21 @@ pub enum Reply {
     Refused(Refusal),
     /// The epoch gets nothing more.
     NodeRetired,
+    /// The items are in the upload.
+    ItemsPut {
+        /// How many it has in all.
+        items: u32,
+        /// The digest of them all, which the array's submission names.
+        #[serde(with = "serde_bytes")]
+        digest: [u8; 16],
+    },
+    /// Tasks are being stopped.
+    TasksStopped {
+        /// How many.
+        tasks: u32,
+        /// Whether more are to be stopped.
+        more: bool,
+    },
 }
 
 /// A new attempt.
@@ -144,6 +159,21 @@ pub enum Refusal {
     CommandIsTooLarge,
     /// The node is short of disk; deletion still works (R22). Said by the proposer, never by apply.
     DiskIsLow,
+    /// The id is an array's where a job's belongs, or the other way round.
+    IdIsOfAnotherKind,
+    /// Too many arrays that have not ended ([`crate::limits::ARRAYS_MAX`]).
+    ArraysAreExhausted,
+    /// Too many uploads ([`crate::limits::UPLOADS_MAX`]).
+    UploadsAreExhausted,
+    /// The upload has so many items: the next ones follow them, and an array of it has as many.
+    UploadIsAt {
+        /// How many.
+        items: u32,
+    },
+    /// Every task of the array succeeded.
+    NothingToRetry,
+    /// The array is not being stopped, or is already.
+    ArrayIsNotStopping,
 }
 
 /// Why a node cannot take a job now.

@@ -33,6 +33,26 @@ pub enum Table {
     Keys = b'K',
     /// [`crate::event::EventPage`] by the sequence of its first event.
     Events = b'E',
+    /// [`crate::array::ArrayRecord`] by array id, from its submission until it is removed.
+    Arrays = b'A',
+    /// [`crate::array::ArrayProgress`] of arrays that have not ended, by array id: what a start reads.
+    LiveArrays = b'a',
+    /// [`crate::array::ArrayProgress`] of arrays that have ended, by array id.
+    EndedArrays = b'z',
+    /// Nothing, by (end time, array id): what retention walks.
+    ArrayEndedAt = b'd',
+    /// [`crate::array::TaskRecord`] of tasks that started and have not ended, by task id: what a start reads.
+    LiveTasks = b't',
+    /// [`crate::array::TaskRecord`] of tasks that ended, by task id; those that ended with their array have none.
+    EndedTasks = b'f',
+    /// [`crate::array::TaskPage`] by (array id, page): indices that have no waiting task.
+    Holes = b'h',
+    /// [`crate::array::TaskPage`] by (array id, page): tasks with a record that ended and did not succeed.
+    Unsucceeded = b'u',
+    /// Items of an array or an upload by (array id, block): a list of text.
+    Items = b'i',
+    /// [`crate::array::UploadRecord`] by array id.
+    Uploads = b'U',
 }
 
 /// The key of the one meta record.
@@ -121,6 +141,69 @@ pub fn request_of(key: &[u8]) -> Option<JobId> {
 /// Key of an idempotency key's digest.
 pub fn idempotency_key(digest: &[u8; 16]) -> Vec<u8> {
     Table::Keys.key(&[digest])
+}
+
+/// Key of an array's record.
+pub fn array(array: JobId) -> Vec<u8> {
+    Table::Arrays.key(&[&array.0.to_be_bytes()])
+}
+
+/// Key of the progress of an array that has not ended.
+pub fn live_array(array: JobId) -> Vec<u8> {
+    Table::LiveArrays.key(&[&array.0.to_be_bytes()])
+}
+
+/// Key of the progress of an array that has ended.
+pub fn ended_array(array: JobId) -> Vec<u8> {
+    Table::EndedArrays.key(&[&array.0.to_be_bytes()])
+}
+
+/// Key of an ended array in the order of ends.
+pub fn array_ended_at(at: Millis, array: JobId) -> Vec<u8> {
+    Table::ArrayEndedAt.key(&[&at.0.to_be_bytes(), &array.0.to_be_bytes()])
+}
+
+/// The array in a key of [`array_ended_at`].
+pub fn array_of_ended_at(key: &[u8]) -> Option<(Millis, JobId)> {
+    let rest = key.strip_prefix(&Table::ArrayEndedAt.prefix())?;
+    let (at, array) = rest.split_first_chunk::<8>()?;
+    Some((Millis(u64::from_be_bytes(*at)), JobId(u128::from_be_bytes(array.try_into().ok()?))))
+}
+
+/// Key of a task that has not ended.
+pub fn live_task(task: JobId) -> Vec<u8> {
+    Table::LiveTasks.key(&[&task.0.to_be_bytes()])
+}
+
+/// The task in a key of [`live_task`].
+pub fn task_of_live(key: &[u8]) -> Option<JobId> {
+    let rest = key.strip_prefix(&Table::LiveTasks.prefix())?;
+    Some(JobId(u128::from_be_bytes(rest.try_into().ok()?)))
+}
+
+/// Key of a task that has ended.
+pub fn ended_task(task: JobId) -> Vec<u8> {
+    Table::EndedTasks.key(&[&task.0.to_be_bytes()])
+}
+
+/// Key of one page of an array's holes.
+pub fn holes(array: JobId, page: u32) -> Vec<u8> {
+    Table::Holes.key(&[&array.0.to_be_bytes(), &page.to_be_bytes()])
+}
+
+/// Key of one page of an array's tasks that did not succeed.
+pub fn unsucceeded(array: JobId, page: u32) -> Vec<u8> {
+    Table::Unsucceeded.key(&[&array.0.to_be_bytes(), &page.to_be_bytes()])
+}
+
+/// Key of one block of items.
+pub fn items(array: JobId, block: u32) -> Vec<u8> {
+    Table::Items.key(&[&array.0.to_be_bytes(), &block.to_be_bytes()])
+}
+
+/// Key of an upload.
+pub fn upload(array: JobId) -> Vec<u8> {
+    Table::Uploads.key(&[&array.0.to_be_bytes()])
 }
 
 /// Key of a page of events.

@@ -20,18 +20,23 @@ use crate::{
 impl<R: Records> Transaction<'_, R> {
     /// The planner decided on an older view: everything is checked again.
     pub(crate) fn assign(&mut self, assign: &Assign) -> Outcome {
+        if !assign.job.is_plain() {
+            return self.assign_task(assign);
+        }
         let record = self.live_job(assign.job).ok_or(Refusal::JobIsUnknown)?;
         if !matches!(record.state, JobState::Queued { .. }) {
             return Err(Refusal::JobIsNotQueued);
         }
+        self.check_place(assign, &record.wish())?;
+        Ok(Reply::Assigned(self.start_on(record, assign.node)))
+    }
+
+    pub(crate) fn check_place(&self, assign: &Assign, wish: &Wish<'_>) -> Result<(), Refusal> {
         let node = self.node(assign.node)?;
         if node.record.epoch != assign.epoch {
             return Err(Refusal::EpochIsStale);
         }
-        if let Some(rejection) = Candidate::of(node).reject(&record.wish()) {
-            return Err(Refusal::NodeRejects(rejection));
-        }
-        Ok(Reply::Assigned(self.start_on(record, assign.node)))
+        Candidate::of(node).reject(wish).map_or(Ok(()), |rejection| Err(Refusal::NodeRejects(rejection)))
     }
 
     /// Gives the most urgent job that fits it to a node with a freed place.
@@ -39,8 +44,8 @@ impl<R: Records> Transaction<'_, R> {
         let candidate = Candidate::of(self.hot().nodes.by_id(node)?);
         let heads = self.hot().queue.heads().take(HEADS_SCANNED_MAX);
         let job = { heads }.find(|head| candidate.takes(&head.wish()))?.job();
-        let record = self.live_job(job).expect("R5: queued jobs live");
-        Some(self.start_on(record, node))
+        let record = if job.is_array() { Some(self.take_task(job)) } else { self.live_job(job) };
+        Some(self.start_on(record.expect("R5: queued jobs live"), node))
     }
 
     /// Starts an attempt on a node that has room, with a fence above all before it (I4).
@@ -89,6 +94,9 @@ impl<R: Records> Transaction<'_, R> {
 
     /// Counts one overtaking; after [`OVERTAKINGS_MAX`] a node is kept free, if one is left to keep.
     fn overtake(&mut self, job: JobId) {
+        if job.is_array() {
+            return self.overtake_array(job);
+        }
         let mut record = self.live_job(job).expect("R5: queued jobs live");
         if record.reserved.is_some() {
             return;

@@ -82,12 +82,14 @@ impl<R: Records> Transaction<'_, R> {
 
     fn keep_tails(&mut self, record: &mut JobRecord, fence: Fence, tails: Tails) {
         let tails = Tails { stdout: tails.stdout.bounded(), stderr: tails.stderr.bounded() };
+        let tails = self.within_budget(record.id, tails);
         if tails == Tails::default() {
             return;
         }
         let bytes = codec::encode(&Stored::V1(&tails));
         record.kept_bytes.0 += len(&bytes).0;
         self.meta().live_bytes.0 += len(&bytes).0;
+        self.count_tails(record.id, len(&bytes));
         self.put_bytes(tables::tails(record.id, fence), bytes);
     }
 }
@@ -128,6 +130,10 @@ impl JobRecord {
 
     fn after_loss(&mut self, now: Millis) -> JobState {
         self.losses += 1;
+        if self.losses >= LOST_ATTEMPTS_MAX && !self.id.is_plain() {
+            // Its next timer ends it: a node's end touches one record a task (R8).
+            return JobState::BackingOff { until: now };
+        }
         if self.losses >= LOST_ATTEMPTS_MAX {
             return JobState::Failed { at: now, failure: Failure::LostTooOften };
         }

@@ -25,6 +25,7 @@ use crate::{
 impl<R: Records> Transaction<'_, R> {
     pub(crate) fn submit(&mut self, submit: Submit) -> Outcome {
         let Submit { request, spec, seed } = submit;
+        check_kind(request.id.is_plain())?;
         spec.check().map_err(Refusal::SpecIsInvalid)?;
         let bytes = codec::encode(&Stored::V1(&spec));
         let digest = self.submit_digest(&bytes, seed);
@@ -35,15 +36,22 @@ impl<R: Records> Transaction<'_, R> {
     }
 
     pub(crate) fn retry(&mut self, request: &Request, job: JobId, seed: u64) -> Outcome {
+        check_kind(if job.is_array() { request.id.is_array() } else { request.id.is_plain() })?;
         let digest = request::digest("retry", &job.0.to_be_bytes());
         if let Seen::Before(reply) = self.admit(request, &digest)? {
             return Ok(reply);
         }
+        if job.is_array() {
+            return self.retry_array(request, digest, job, seed);
+        }
         if self.hot().jobs.contains_key(&job) {
             return Err(Refusal::JobIsLive);
         }
-        // A specification is kept exactly as long as its job, which is not live.
-        let mut spec: JobSpec = self.read(&tables::spec(job)).ok_or(Refusal::JobIsUnknown)?;
+        let mut spec = match job.of_task() {
+            Some((array, index)) => self.spec_of_task(array, index)?,
+            // A specification is kept exactly as long as its job, which is not live.
+            None => self.read(&tables::spec(job)).ok_or(Refusal::JobIsUnknown)?,
+        };
         spec.not_before = None;
         let bytes = codec::encode(&Stored::V1(&spec));
         self.accept(request, digest, &spec, bytes, seed, Some(job))
@@ -55,12 +63,17 @@ impl<R: Records> Transaction<'_, R> {
         if let Seen::Before(reply) = self.admit(request, &digest)? {
             return Ok(reply);
         }
-        let Some(mut record) = self.live_job(job) else {
-            let ended = self.ended_job(job).ok_or(Refusal::JobIsUnknown)?;
-            return Err(Refusal::JobHasEnded(ended.state));
-        };
-        record.cancel_reason = reason;
-        self.call_off(record, StopCause::Cancel);
+        if job.is_array() {
+            self.cancel_array(job, reason)?;
+        } else {
+            let live = self.live_job(job).or_else(|| self.waiting_task(job));
+            let Some(mut record) = live else {
+                let ended = self.ended_job(job).ok_or(Refusal::JobIsUnknown)?;
+                return Err(Refusal::JobHasEnded(ended.state));
+            };
+            record.cancel_reason = reason;
+            self.call_off(record, StopCause::Cancel);
+        }
         self.remember(request, digest, &Reply::Cancelled);
         Ok(Reply::Cancelled)
     }
@@ -105,7 +118,7 @@ impl<R: Records> Transaction<'_, R> {
         Ok(reply)
     }
 
-    fn check_room(&self, job: JobId, spec: &JobSpec, bytes: Bytes) -> Result<(), Refusal> {
+    pub(crate) fn check_room(&self, job: JobId, spec: &JobSpec, bytes: Bytes) -> Result<(), Refusal> {
         assert!(!self.hot().jobs.contains_key(&job), "R10: an id is remembered, or beyond the horizon");
         let delay = spec.not_before.map_or(Millis(0), |until| until.since(self.now()));
         within(Limit::SpanMs, delay.0).map_err(Refusal::SpecIsInvalid)?;
@@ -151,6 +164,11 @@ impl<R: Records> Transaction<'_, R> {
         }
         request::digest("submit", &[digest.as_slice(), &seed.to_le_bytes()].concat())
     }
+}
+
+/// Whether an id is of the kind that the request is about.
+pub(crate) const fn check_kind(fits: bool) -> Result<(), Refusal> {
+    if fits { Ok(()) } else { Err(Refusal::IdIsOfAnotherKind) }
 }
 
 /// Checks what was said with a cancellation.

@@ -127,6 +127,9 @@ impl<R: Records> Transaction<'_, R> {
     fn release_reservation(&mut self, node: NodeId) {
         let reserved = self.hot().nodes.by_id(node).and_then(|node| node.reserved);
         if let Some((_, job)) = reserved {
+            if job.is_array() {
+                return self.change_array(job, |progress| progress.reserved = None);
+            }
             let mut record = self.live_job(job).expect("R5: a reservation belongs to a live job");
             record.reserved = None;
             self.save_job(&record);

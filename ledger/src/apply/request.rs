@@ -59,7 +59,7 @@ impl<R: Records> Transaction<'_, R> {
         Some(self.by_id(first).expect("R10: a key is forgotten with its request"))
     }
 
-    fn check_age(&self, id: JobId) -> Result<(), Refusal> {
+    pub(crate) fn check_age(&self, id: JobId) -> Result<(), Refusal> {
         let now = self.now();
         let horizon = self.request_horizon();
         let oldest = Millis(now.0.saturating_sub(DEDUP_WINDOW.0));

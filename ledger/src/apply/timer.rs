@@ -7,7 +7,7 @@ use crate::{
     ids::JobId,
     ledger::Records,
     limits::TIMERS_FIRED_MAX,
-    outcome::{Deadline, StopCause},
+    outcome::{Deadline, Failure, StopCause},
     place::Wish,
     record::{JobRecord, JobState},
     reply::{Refusal, Reply},
@@ -24,6 +24,10 @@ impl<R: Records> Transaction<'_, R> {
         let due = self.hot().timers.range(..=(upto, JobId(u128::MAX)));
         let due: Vec<JobId> = due.take(max).map(|(_, job)| *job).collect();
         for &job in &due {
+            if job.is_array() {
+                self.fire_array(job);
+                continue;
+            }
             let record = self.live_job(job).expect("R5: a timer belongs to a live job");
             self.fire(record);
         }
@@ -37,6 +41,9 @@ impl<R: Records> Transaction<'_, R> {
             return self.call_off(record, StopCause::JobTimeout);
         }
         match record.state {
+            JobState::BackingOff { .. } if record.is_lost_for_good() => {
+                record.state = JobState::Failed { at: now, failure: Failure::LostTooOften };
+            }
             JobState::Delayed { .. } | JobState::BackingOff { .. } => {
                 record.state = JobState::Queued { since: now };
                 self.happen(Event::JobQueued(record.id));

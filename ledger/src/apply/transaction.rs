@@ -1,6 +1,6 @@
 //! The changes of one entry while it is applied: reads see them, the chain covers them, and they leave as one batch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -29,6 +29,8 @@ pub(crate) struct Transaction<'l, R> {
     touched: usize,
     events: Vec<Event>,
     signals: Signals,
+    /// Arrays whose progress this command changed.
+    pub(crate) arrays_changed: BTreeSet<JobId>,
     /// Whether this entry gave its index away as a Raft id.
     pub(crate) admitted_storage: bool,
 }
@@ -42,6 +44,7 @@ impl<'l, R: Records> Transaction<'l, R> {
             touched: 0,
             events: Vec::new(),
             signals: Signals { content_hash_wanted: false, divergence: None, unknown_version: None },
+            arrays_changed: BTreeSet::new(),
             admitted_storage: false,
         }
     }
@@ -66,6 +69,10 @@ impl<'l, R: Records> Transaction<'l, R> {
         &self.ledger.hot
     }
 
+    pub(crate) const fn hot_mut(&mut self) -> &mut Hot {
+        &mut self.ledger.hot
+    }
+
     pub(crate) const fn signals(&mut self) -> &mut Signals {
         &mut self.signals
     }
@@ -81,8 +88,14 @@ impl<'l, R: Records> Transaction<'l, R> {
 
     /// Notes an event and gives its sequence.
     pub(crate) fn happen(&mut self, event: Event) -> u64 {
-        let before = u64::try_from(self.events.len()).expect("a length fits 64 bits");
+        let sequence = self.event_sequence();
         self.events.push(event);
+        sequence
+    }
+
+    /// The sequence of the next event.
+    pub(crate) fn event_sequence(&self) -> u64 {
+        let before = u64::try_from(self.events.len()).expect("a length fits 64 bits");
         self.ledger.meta.event_next + before
     }
 
@@ -124,20 +137,22 @@ impl<'l, R: Records> Transaction<'l, R> {
         self.changes.insert(key, None);
     }
 
-    /// A job that has not ended.
+    /// A job or task that has not ended; of tasks, one that started.
     pub(crate) fn live_job(&self, job: JobId) -> Option<JobRecord> {
-        self.hot()
-            .jobs
-            .contains_key(&job)
-            .then(|| self.read(&tables::live(job)).expect("R5: every hot job has a live record"))
+        self.hot().jobs.get(&job)?;
+        let record = if job.is_plain() { self.read(&tables::live(job)) } else { self.live_task(job) };
+        Some(record.expect("R5: every hot job has a live record"))
     }
 
     pub(crate) fn ended_job(&self, job: JobId) -> Option<JobRecord> {
-        self.read(&tables::ended(job))
+        if job.is_plain() { self.read(&tables::ended(job)) } else { self.ended_task(job) }
     }
 
     /// Stores a job where its state puts it and keeps the hot state equal to the tables.
     pub(crate) fn save_job(&mut self, record: &JobRecord) {
+        if !record.id.is_plain() {
+            return self.save_task(record);
+        }
         self.ledger.hot.unindex_job(record.id);
         let Some(at) = record.state.ended_at() else {
             self.put(tables::live(record.id), record);

@@ -1,5 +1,7 @@
 //! Queued jobs in the order in which they are due a place: priority first, then age.
 //!
+//! An array is one of them, for its next task, as long as it has one that may start.
+//!
 //! Jobs of one demand stand in one line. When the head of a line fits nowhere, nobody behind it does, so that planning
 //! looks at heads only and its cost follows the number of different demands, not of jobs.
 
@@ -19,8 +21,12 @@ impl Rank {
     const ORDER_BITS: u32 = 56;
 
     pub(crate) fn of(record: &JobRecord) -> Self {
-        assert!(record.order >> Self::ORDER_BITS == 0, "an order of submission fits 56 bits");
-        Self((u64::from(u8::MAX - record.priority) << Self::ORDER_BITS) | record.order)
+        Self::new(record.priority, record.order)
+    }
+
+    pub(crate) fn new(priority: u8, order: u64) -> Self {
+        assert!(order >> Self::ORDER_BITS == 0, "an order of submission fits 56 bits");
+        Self((u64::from(u8::MAX - priority) << Self::ORDER_BITS) | order)
     }
 }
 

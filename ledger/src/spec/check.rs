@@ -37,6 +37,10 @@ pub enum SpecFault {
     PathIsRelative(String),
     /// A variable that only the agent sets.
     VariableIsReserved(String),
+    /// An array has at least one task, and its first index is not above its last.
+    TasksAreEmpty,
+    /// An array lets at least one task run.
+    RunningIsZero,
 }
 
 type Checked = Result<(), SpecFault>;
@@ -182,10 +186,10 @@ fn key(key: &str) -> Checked {
     if key.is_empty() || key.contains(['=', '\0']) { Err(SpecFault::KeyIsInvalid(key.to_owned())) } else { Ok(()) }
 }
 
-fn no_nul(text: &str) -> Checked {
+pub(crate) fn no_nul(text: &str) -> Checked {
     if text.contains('\0') { Err(SpecFault::HasNul) } else { Ok(()) }
 }
 
-fn len(len: usize) -> u64 {
+pub(crate) fn len(len: usize) -> u64 {
     u64::try_from(len).expect("a length fits 64 bits")
 }

@@ -1,6 +1,7 @@
 //! The bytes of every shipped version. What is stored or replicated under version 1 stays readable for ever: a line that
 //! differs here is answered with a new version beside the old one, never with new bytes for the old one.
 
+mod arrays;
 mod commands;
 mod keys;
 mod records;

@@ -2,6 +2,7 @@
 //! bytes of every shipped version, and the memory that a queued job costs.
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
 
+mod arrays;
 mod attempts;
 mod build;
 mod cluster;
@@ -18,4 +19,5 @@ mod placement;
 mod properties;
 mod submit;
 mod timers;
+mod uploads;
 mod world;

@@ -2,7 +2,7 @@
 
 use quorla_client::{ErrorBody, ErrorCode, JobId};
 use quorla_ledger::{
-    limits::{DEMANDS_MAX, LIVE_JOBS_MAX, Limit},
+    limits::{ARRAYS_MAX, DEMANDS_MAX, LIVE_JOBS_MAX, Limit, UPLOADS_MAX},
     record::JobState,
     reply::Refusal,
     spec::check::SpecFault,
@@ -58,6 +58,20 @@ fn explain(refusal: &Refusal) -> (ErrorCode, String) {
         Refusal::DemandsAreExhausted => {
             (ErrorCode::Overloaded, format!("{DEMANDS_MAX} different demands are live, which is the most"))
         }
+        Refusal::ArraysAreExhausted => {
+            (ErrorCode::Overloaded, format!("{ARRAYS_MAX} arrays have not ended, which is the most there may be"))
+        }
+        Refusal::UploadsAreExhausted => {
+            (ErrorCode::Overloaded, format!("{UPLOADS_MAX} uploads of items are open, which is the most there may be"))
+        }
+        Refusal::UploadIsAt { items } => (
+            ErrorCode::InvalidRequest,
+            format!("the upload has {items} items, which is not what this request goes on from or asks for"),
+        ),
+        Refusal::NothingToRetry => (ErrorCode::InvalidRequest, "every task of the array succeeded".into()),
+        Refusal::IdIsOfAnotherKind => {
+            (ErrorCode::InvalidRequest, "the id is an array's where a job's belongs, or the other way round".into())
+        }
         Refusal::NodeIsUnknown => (ErrorCode::NotFound, "there is no such node".into()),
         Refusal::DiskIsLow => (ErrorCode::DiskIsLow, "the disk is nearly full".into()),
         other => (ErrorCode::Internal, format!("the ledger refused: {other:?}")),
@@ -79,6 +93,8 @@ fn explain_fault(fault: &SpecFault) -> (ErrorCode, String) {
         SpecFault::HasNul => "a text holds a NUL byte".into(),
         SpecFault::PathIsRelative(path) => format!("the working directory {path:?} is not an absolute path"),
         SpecFault::VariableIsReserved(name) => format!("the variable {name} is set by Quorla alone"),
+        SpecFault::TasksAreEmpty => "an array has at least one task, and its first index is not above its last".into(),
+        SpecFault::RunningIsZero => "an array lets at least one task run at a time".into(),
     };
     (ErrorCode::InvalidRequest, why)
 }
@@ -108,6 +124,11 @@ const fn named(limit: Limit) -> &'static str {
         Limit::IdempotencyKeyBytes => "the length of the idempotency key in bytes",
         Limit::Signal => "the kill signal",
         Limit::ReasonBytes => "the length of the reason in bytes",
+        Limit::Tasks => "the number of an array's tasks, or its last index and one,",
+        Limit::ItemBytes => "the length of an item in bytes",
+        Limit::ItemsBytes => "the size of all items in bytes",
+        Limit::ItemsAtOnce => "the number of items in one request",
+        Limit::ItemsAtOnceBytes => "the size of the items in one request in bytes",
     }
 }
 
@@ -120,6 +141,10 @@ const fn hint(refusal: &Refusal) -> Option<&'static str> {
         Refusal::JobIsLive => Some("Cancel it first, or wait for its end."),
         Refusal::JobIsUnknown => Some("`quorla job list` shows the jobs that are kept."),
         Refusal::LedgerIsFull => Some("Wait until jobs have ended."),
+        Refusal::ArraysAreExhausted => Some("Wait until arrays have ended, or make fewer and larger ones."),
+        Refusal::UploadsAreExhausted => Some("Wait until one became an array; those nobody goes on with are removed."),
+        Refusal::UploadIsAt { .. } => Some("Submit the array anew; an upload that rests too long is removed."),
+        Refusal::NothingToRetry => Some("`quorla array submit` runs all of it again."),
         Refusal::DiskIsLow => Some("Free space on the node's disk."),
         Refusal::DemandsAreExhausted => Some("Let jobs share their resources and constraints."),
         _ => None,

@@ -204,6 +204,8 @@ pub(super) const fn cause(cause: StopCause) -> &'static str {
 
 fn failed(failure: &Failure) -> String {
     match failure {
+        Failure::Tasks { failed: 1 } => "a task failed".into(),
+        Failure::Tasks { failed } => format!("{failed} tasks failed"),
         Failure::LostTooOften => "its attempts were lost with their nodes too often".into(),
         Failure::Attempt(Exit::Code(code)) => format!("the command ended with exit code {code}"),
         Failure::Attempt(Exit::Signal(signal)) => format!("the command was ended by signal {signal}"),

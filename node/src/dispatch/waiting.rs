@@ -40,6 +40,9 @@ pub(super) fn words(waiting: Waiting) -> Option<String> {
             let each: Vec<String> = nodes.iter().map(|(why, count)| format!("{why} ({count})")).collect();
             Some(format!("no node can take it now: {}", each.join(", ")))
         }
+        Waiting::Cap(max) => Some(format!("its array runs at most {max} tasks at once, and as many hold a place")),
+        Waiting::Retries(tasks) => Some(format!("{tasks} other tasks of its array wait for their next attempt")),
+        Waiting::Cancellation => Some("its array was cancelled, and it is about to end".into()),
         Waiting::Until(_) | Waiting::Attempt(_) | Waiting::Stop(..) => None,
     }
 }

@@ -109,6 +109,6 @@ const fn job_of(event: &Event) -> Option<JobId> {
         | Event::AttemptLost { job, .. }
         | Event::JobBackedOff { job, .. }
         | Event::NodeReserved { job, .. } => Some(*job),
-        Event::NodeRegistered { .. } | Event::NodeLapsed { .. } | Event::NodeDrained { .. } => None,
+        Event::NodeRegistered { .. } | Event::NodeLapsed { .. } | Event::NodeDrained { .. } | Event::TasksClosed(_) => None,
     }
 }

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use quorla_ledger::{
     batch::{Batch, BatchBuilder},
     codec::{self, Decoded},
-    command::{AdmitStorage, Assign, Command, EndAttempt, FoundCluster, RegisterNode, Request, Submit},
+    command::{
+        AdmitStorage, Assign, Command, EndAttempt, FoundCluster, PutItems, RegisterNode, Request, Submit, SubmitArray,
+        Tasks,
+    },
     ids::{BootId, ChainHash, ClusterId, Epoch, Fence, JobId, NodeId, NodeKey, Principal, StorageId},
     outcome::{AttemptEnd, Exit, StartFailure, Tail, Tails, Usage},
     spec::{Backoff, Constraint, Demand, JobSpec, Kill, LabelTest, Resources, RetryPolicy, Timeouts},
@@ -34,6 +37,12 @@ fn name(command: &Command) -> &'static str {
         Command::AssertHash { .. } => "AssertHash",
         Command::MarkContentHash => "MarkContentHash",
         Command::RetireNode { .. } => "RetireNode",
+        Command::SubmitArray(SubmitArray { tasks: Tasks::Range { .. }, .. }) => "SubmitArray",
+        Command::SubmitArray(_) => "SubmitArrayOfItems",
+        Command::PutItems(_) => "PutItems",
+        Command::StopTasks { .. } => "StopTasks",
+        Command::ExpireArray { .. } => "ExpireArray",
+        Command::ExpireUpload { .. } => "ExpireUpload",
     }
 }
 
@@ -119,7 +128,22 @@ fn every() -> Vec<Command> {
         Command::AssertHash { index: 512, hash: ChainHash([4; 32]) },
         Command::MarkContentHash,
         Command::RetireNode { node: NodeId(3), epoch: Epoch(300) },
+        Command::SubmitArray(array(Tasks::Range { first: 5, last: 300 }, Some(9))),
+        Command::SubmitArray(array(Tasks::Items { count: 300, digest: [6; 16] }, None)),
+        Command::PutItems(PutItems {
+            principal: Principal([7; 32]),
+            upload: job(),
+            first: 256,
+            items: vec!["one".into(), String::new()],
+        }),
+        Command::StopTasks { array: job() },
+        Command::ExpireArray { array: job() },
+        Command::ExpireUpload { upload: job() },
     ]
+}
+
+fn array(tasks: Tasks, running_max: Option<u32>) -> SubmitArray {
+    SubmitArray { request: request(None), spec: rich_spec(), tasks, running_max, seed: 4 }
 }
 
 #[test]

@@ -20,7 +20,7 @@ use super::{
     commands::{job, rich_resources, rich_spec},
 };
 
-const PLACED: Placed = Placed { fence: Fence(0x0001_0000_0000_0002), node: NodeId(3), epoch: Epoch(4), at: Millis(5) };
+pub(super) const PLACED: Placed = Placed { fence: Fence(0x0001_0000_0000_0002), node: NodeId(3), epoch: Epoch(4), at: Millis(5) };
 
 fn golden() -> Golden {
     Golden::read("records_v1.hex", include_str!("records_v1.hex"))
@@ -90,6 +90,9 @@ fn meta() -> MetaRecord {
         live_bytes: Bytes(14),
         ended_jobs: 15,
         ended_bytes: Bytes(16),
+        ended_arrays: 20,
+        ended_tasks: 21,
+        ended_array_bytes: Bytes(22),
         kept_link: (17, ChainHash([18; 32])),
         chain: ChainHash([19; 32]),
     }
@@ -144,7 +147,7 @@ fn job_record(state: JobState) -> JobRecord {
     }
 }
 
-fn attempts() -> Vec<AttemptRecord> {
+pub(super) fn attempts() -> Vec<AttemptRecord> {
     let start = |cause| Exit::NotStarted { cause, message: "no".into() };
     let exits = [
         Exit::Code(7),
@@ -175,6 +178,7 @@ fn states() -> Vec<JobState> {
         JobState::Succeeded { at },
         JobState::Failed { at, failure: Failure::Attempt(Exit::Code(1)) },
         JobState::Failed { at, failure: Failure::LostTooOften },
+        JobState::Failed { at, failure: Failure::Tasks { failed: 2 } },
         JobState::Cancelled { at },
         JobState::DeadlineExceeded { at, deadline: Deadline::Queue },
         JobState::DeadlineExceeded { at, deadline: Deadline::Attempt },
@@ -193,6 +197,7 @@ const fn state_name(state: &JobState) -> &'static str {
         JobState::Succeeded { .. } => "JobSucceeded",
         JobState::Failed { failure: Failure::Attempt(_), .. } => "JobFailed",
         JobState::Failed { failure: Failure::LostTooOften, .. } => "JobFailedByLosses",
+        JobState::Failed { failure: Failure::Tasks { .. }, .. } => "JobFailedByTasks",
         JobState::Cancelled { .. } => "JobCancelled",
         JobState::DeadlineExceeded { deadline: Deadline::Queue, .. } => "JobQueueDeadline",
         JobState::DeadlineExceeded { deadline: Deadline::Attempt, .. } => "JobAttemptDeadline",
@@ -215,6 +220,7 @@ fn events() -> Vec<Event> {
         Event::NodeRegistered { node, epoch },
         Event::NodeLapsed { node, epoch },
         Event::NodeDrained { node, draining: true },
+        Event::TasksClosed(job),
     ];
     every.iter().for_each(known);
     every
@@ -228,5 +234,6 @@ const fn known(event: &Event) {
         Event::AttemptEnded { .. } | Event::AttemptLost { .. } => {}
         Event::JobBackedOff { .. } | Event::NodeReserved { .. } => {}
         Event::NodeRegistered { .. } | Event::NodeLapsed { .. } | Event::NodeDrained { .. } => {}
+        Event::TasksClosed(_) => {}
     }
 }

@@ -30,6 +30,8 @@ fn replies() -> Vec<Reply> {
         Reply::HashDiffers { actual: ChainHash([1; 32]) },
         Reply::ContentHashMarked { index: 2 },
         Reply::NodeRetired,
+        Reply::ItemsPut { items: 3, digest: [1; 16] },
+        Reply::TasksStopped { tasks: 2, more: true },
     ]
 }
 
@@ -57,6 +59,12 @@ fn refusals() -> Vec<Refusal> {
         Refusal::ExpiryIsStale,
         Refusal::CommandIsTooLarge,
         Refusal::DiskIsLow,
+        Refusal::IdIsOfAnotherKind,
+        Refusal::ArraysAreExhausted,
+        Refusal::UploadsAreExhausted,
+        Refusal::UploadIsAt { items: 5 },
+        Refusal::NothingToRetry,
+        Refusal::ArrayIsNotStopping,
     ]
 }
 
@@ -84,6 +92,11 @@ fn faults() -> Vec<SpecFault> {
         Limit::IdempotencyKeyBytes,
         Limit::Signal,
         Limit::ReasonBytes,
+        Limit::Tasks,
+        Limit::ItemBytes,
+        Limit::ItemsBytes,
+        Limit::ItemsAtOnce,
+        Limit::ItemsAtOnceBytes,
     ];
     let others = [
         SpecFault::CommandIsEmpty,
@@ -95,6 +108,8 @@ fn faults() -> Vec<SpecFault> {
         SpecFault::HasNul,
         SpecFault::PathIsRelative("p".into()),
         SpecFault::VariableIsReserved("v".into()),
+        SpecFault::TasksAreEmpty,
+        SpecFault::RunningIsZero,
     ];
     limits.map(|limit| SpecFault::TooMuch { limit, actual: 9 }).into_iter().chain(others).collect()
 }

@@ -119,6 +119,8 @@ pub struct Work {
     pub kill: Kill,
     /// Bytes of each output stream to keep.
     pub output_tail_max: Bytes,
+    /// For a task of an array, and for a job that repeats one: its index.
+    pub array_index: Option<u32>,
 }
 
 /// An attempt to stop.

@@ -28,7 +28,7 @@ const RETENTION_PAUSE: Millis = Millis(5_000);
 
 /// Expiries of jobs that are on their way together: one at a time would be slower than jobs can end.
 const JOB_EXPIRIES_MAX: usize = 16;
-const EXPIRIES: [Task; 3] = [Task::ExpireJobs, Task::ExpireRequests, Task::ExpireEvents];
+const EXPIRIES: [Task; 4] = [Task::ExpireJobs, Task::ExpireRequests, Task::ExpireEvents, Task::ExpireArrays];
 
 /// Kinds of proposals; at most one batch of each is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +45,12 @@ pub enum Task {
     ExpireRequests,
     /// Old events go.
     ExpireEvents,
+    /// The running tasks of a cancelled array stop.
+    StopTasks,
+    /// Old arrays go.
+    ExpireArrays,
+    /// Uploads that nobody goes on with go.
+    ExpireUploads,
 }
 
 /// A command to propose; its outcome, whichever it is, is told to [`Planner::settled`].
@@ -89,6 +95,16 @@ impl Planner {
         if self.is_idle(Task::FireTimers) && ledger.next_due().is_some_and(|due| due <= now) {
             let command = Command::FireTimers { upto: now, max: TIMERS_FIRED_MAX };
             proposals.push(Proposal { task: Task::FireTimers, command });
+        }
+        if self.is_idle(Task::StopTasks)
+            && let Some(array) = ledger.array_to_stop()
+        {
+            proposals.push(Proposal { task: Task::StopTasks, command: Command::StopTasks { array } });
+        }
+        if self.is_idle(Task::ExpireUploads)
+            && let Some(upload) = ledger.upload_to_expire(now)
+        {
+            proposals.push(Proposal { task: Task::ExpireUploads, command: Command::ExpireUpload { upload } });
         }
         proposals.extend(self.assignments(ledger, now));
         proposals.extend(self.assertion(ledger.meta()));
@@ -175,7 +191,11 @@ impl Planner {
                 let pages = retention.event_pages(meta, history, now, EXPIRED_RECORDS_MAX);
                 if pages.is_empty() { Vec::new() } else { vec![Command::ExpireEvents { pages }] }
             }
-            Task::Assign | Task::FireTimers | Task::AssertHash => Vec::new(),
+            Task::ExpireArrays => {
+                let array = retention.array(meta, history, now);
+                array.map(|array| Command::ExpireArray { array }).into_iter().collect()
+            }
+            Task::Assign | Task::FireTimers | Task::AssertHash | Task::StopTasks | Task::ExpireUploads => Vec::new(),
         }
     }
 

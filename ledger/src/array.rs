@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use counts::{TaskCounts, TaskStage};
 pub use expand::{PLACEHOLDER, expand, widest};
 pub use page::TaskPage;
-pub use view::{Kept, item, kept, task_record};
+pub use view::{Kept, item, kept, task_record, task_work};
 
 use crate::{
     ids::{JobId, NodeId, Principal},

@@ -148,7 +148,7 @@ fn spec(start: &Start, node: &str) -> ProcessSpec {
             job_id: order.job.to_string(),
             attempt: start.number,
             fence: order.fence.0,
-            array_index: None,
+            array_index: work.array_index.map(u64::from),
             deadline_unix_ms: start.deadline.map(|deadline| deadline.0),
             node: node.to_owned(),
         },

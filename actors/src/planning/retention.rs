@@ -4,19 +4,23 @@
 //! the old end of a table, never a whole one.
 
 use quorla_ledger::{
+    array::ArrayProgress,
     codec,
     event::EventPage,
     ids::{JobId, RequestId},
     ledger::{Records, Tables},
     limits::{
-        DEDUP_RECORDS_MAX, DEDUP_WINDOW, ENDED_BYTES_MAX, ENDED_JOBS_AGE_MAX, ENDED_JOBS_MAX, EVENTS_AGE_MAX,
-        EVENTS_BYTES_MAX,
+        DEDUP_RECORDS_MAX, DEDUP_WINDOW, ENDED_ARRAY_BYTES_MAX, ENDED_ARRAYS_MAX, ENDED_BYTES_MAX, ENDED_JOBS_AGE_MAX,
+        ENDED_JOBS_MAX, ENDED_TASKS_MAX, EVENTS_AGE_MAX, EVENTS_BYTES_MAX,
     },
     memory::MemoryTables,
     record::{JobRecord, MetaRecord, Stored},
     tables::{self, Table},
     units::{Bytes, Millis},
 };
+
+/// Ended arrays that are looked at for one whose items nobody else reads.
+const ARRAYS_LOOKED_AT_MAX: usize = 64;
 
 /// Stored records, oldest first.
 pub trait History: Records {
@@ -27,12 +31,18 @@ pub trait History: Records {
 /// What is kept. Requests have no setting: their window is the clients' promise, and apply's (R10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Ended jobs by age.
+    /// Ended jobs and arrays by age.
     pub jobs_age_max: Millis,
     /// Ended jobs by number.
     pub jobs_max: u64,
     /// Ended jobs by bytes of records, specifications and tails.
     pub jobs_bytes_max: Bytes,
+    /// Ended arrays by number.
+    pub arrays_max: u64,
+    /// Ended arrays by the number of their tasks.
+    pub tasks_max: u64,
+    /// Ended arrays by bytes of all that is stored of them.
+    pub arrays_bytes_max: Bytes,
     /// Events by age.
     pub events_age_max: Millis,
     /// Events by bytes.
@@ -45,6 +55,9 @@ impl Default for Retention {
             jobs_age_max: ENDED_JOBS_AGE_MAX,
             jobs_max: ENDED_JOBS_MAX,
             jobs_bytes_max: Bytes(ENDED_BYTES_MAX),
+            arrays_max: ENDED_ARRAYS_MAX,
+            tasks_max: ENDED_TASKS_MAX,
+            arrays_bytes_max: Bytes(ENDED_ARRAY_BYTES_MAX),
             events_age_max: EVENTS_AGE_MAX,
             events_bytes_max: Bytes(EVENTS_BYTES_MAX),
         }
@@ -69,6 +82,21 @@ impl Retention {
             jobs.push(job);
         }
         jobs
+    }
+
+    /// The ended array to go on removing, oldest end first. It goes as a whole, and with it all its tasks; one whose items
+    /// another array reads stays until that one is gone.
+    pub(super) fn array(&self, meta: &MetaRecord, history: &dyn History, now: Millis) -> Option<JobId> {
+        let surplus = meta.ended_arrays > self.arrays_max
+            || meta.ended_tasks > self.tasks_max
+            || meta.ended_array_bytes > self.arrays_bytes_max;
+        let oldest = history.oldest(Table::ArrayEndedAt, ARRAYS_LOOKED_AT_MAX).into_iter();
+        let mut oldest = oldest.filter_map(|(key, _)| tables::array_of_ended_at(&key));
+        let due = oldest.find(|(_, array)| {
+            let stored = history.read(&tables::ended_array(*array)).and_then(|bytes| codec::decode(&bytes));
+            stored.is_none_or(|Stored::V1::<ArrayProgress>(progress)| progress.borrowers == 0)
+        });
+        due.filter(|(at, _)| surplus || at.after(self.jobs_age_max) < now).map(|(_, array)| array)
     }
 
     /// Requests to forget, oldest first.

@@ -121,12 +121,8 @@ impl<R: Records> Transaction<'_, R> {
         if self.find_waiting(array, index).is_some() {
             return Err(Refusal::JobIsLive);
         }
-        let read = |key: &[u8]| self.read_bytes(key);
-        let kept = array::kept(&read, array).ok_or(Refusal::JobIsUnknown)?;
-        self.ended_task(array.task(index)).ok_or(Refusal::JobIsUnknown)?;
-        let mut spec: JobSpec = self.read(&tables::spec(array)).expect("a specification is kept with its array");
-        let item = array::item(&read, &kept.record, index).expect("items are kept with their array");
-        spec.command = array::expand(spec.command, &item);
+        let work = array::task_work(&|key| self.read_bytes(key), array.task(index));
+        let (_, mut spec) = work.ok_or(Refusal::JobIsUnknown)?;
         spec.env.insert(INDEX_VARIABLE.to_owned(), index.to_string());
         Ok(spec)
     }

@@ -2,12 +2,13 @@
 
 use serde::de::DeserializeOwned;
 
-use super::{ArrayProgress, ArrayRecord, TaskPage, TaskRecord};
+use super::{ArrayProgress, ArrayRecord, TaskPage, TaskRecord, expand};
 use crate::{
     codec,
     ids::JobId,
     limits::ITEMS_PER_BLOCK,
     record::{JobRecord, JobState, Stored},
+    spec::JobSpec,
     tables,
 };
 
@@ -44,6 +45,16 @@ pub fn task_record(read: &impl Fn(&[u8]) -> Option<Vec<u8>>, task: JobId) -> Opt
         job.cancel_reason = job.cancel_reason.or(progress.cancel_reason);
     }
     Some(job)
+}
+
+/// A task as a job, with what its item makes of the array's specification.
+pub fn task_work(read: &impl Fn(&[u8]) -> Option<Vec<u8>>, task: JobId) -> Option<(JobRecord, JobSpec)> {
+    let (array, index) = task.of_task()?;
+    let job = task_record(read, task)?;
+    let kept = kept(read, array)?;
+    let mut spec: JobSpec = record(read, &tables::spec(array))?;
+    spec.command = expand(spec.command, &item(read, &kept.record, index)?);
+    Some((job, spec))
 }
 
 /// What a task's `{}` stands for: its item, or its index where the array has none.

@@ -5,7 +5,7 @@ use quorla_actors::{
     messages::{Listed, Order, Start, ToAgent, Work},
 };
 use quorla_ledger::{
-    Ledger, codec,
+    Ledger, array, codec,
     ids::{Fence, JobId, NodeId},
     ledger::Records,
     memory::MemoryTables,
@@ -36,8 +36,14 @@ pub(super) fn in_words(dispatched: Dispatched, tables: &MemoryTables) -> Option<
 }
 
 fn start(order: Order, tables: &MemoryTables) -> Option<Start> {
-    let Stored::V1(record) = codec::decode::<Stored<JobRecord>>(&tables.read(&tables::live(order.job))?)?;
-    let Stored::V1(spec) = codec::decode::<Stored<JobSpec>>(&tables.read(&tables::spec(order.job))?)?;
+    let (record, spec) = match order.job.is_plain() {
+        true => {
+            let Stored::V1(record) = codec::decode::<Stored<JobRecord>>(&tables.read(&tables::live(order.job))?)?;
+            let Stored::V1(spec) = codec::decode::<Stored<JobSpec>>(&tables.read(&tables::spec(order.job))?)?;
+            (record, spec)
+        }
+        false => array::task_work(&|key| tables.read(key), order.job)?,
+    };
     let work = Work {
         command: spec.command,
         env: spec.env,
@@ -45,6 +51,7 @@ fn start(order: Order, tables: &MemoryTables) -> Option<Start> {
         stdin: spec.stdin,
         kill: spec.kill,
         output_tail_max: spec.output_tail_max,
+        array_index: order.job.of_task().map(|(_, index)| index),
     };
     Some(Start { order, number: record.attempts_made, deadline: None, work })
 }

@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::array::ArrayCommand;
 use crate::bench::BenchCommand;
 use crate::cluster::ClusterCommand;
 use crate::config::ConfigCommand;
@@ -47,6 +48,9 @@ pub(crate) enum Command {
     /// Submit jobs and see what became of them
     #[command(subcommand)]
     Job(Box<JobCommand>),
+    /// Submit many tasks of one command, and see how far they are
+    #[command(subcommand)]
+    Array(ArrayCommand),
     /// Start, list and drain nodes
     #[command(subcommand)]
     Node(NodeCommand),

@@ -153,6 +153,7 @@ mod tests {
             node: None,
             attempts_total: 1,
             attempts: vec![attempt],
+            tasks: None,
         }
     }
 

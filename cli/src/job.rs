@@ -22,7 +22,7 @@ use quorla_client::JobId;
 use serde_json::Value;
 
 pub(crate) use duration::span_ms;
-pub(crate) use request::key;
+pub(crate) use request::{RequestFlags, key};
 
 use crate::exit::Exit;
 use crate::fault::Fault;

@@ -3,12 +3,13 @@
 //! ```text
 //! arguments  the command tree          exit, fault  how a command ends
 //! output     table, plain, json, ...   session      profile, client, `last`
-//! job, node, cluster, config           one module per noun
+//! job, array, node, cluster, config    one module per noun
 //! local      clusters of real processes on this machine: `dev`, `drill`, `demo`, `bench` and the tests use it
 //! ```
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod arguments;
+mod array;
 mod bench;
 mod cluster;
 mod completion;
@@ -102,6 +103,7 @@ fn run(cli: Cli, output: &Output) -> Result<Exit, Fault> {
         Command::Version => version::run(output),
         Command::Config(command) => config::run(&command, output),
         Command::Job(command) => on_runtime(job::run(*command, &session, output)),
+        Command::Array(command) => on_runtime(array::run(command, &session, output)),
         Command::Node(NodeCommand::Start(start)) => start.run(),
         Command::Node(command) => on_runtime(node::run(command, &session, output)),
         Command::Cluster(command) => on_runtime(cluster::run(&command, &session, output)),

@@ -96,14 +96,21 @@ fn unreachable_within(timeout_ms: u64, addresses: String) -> Error {
 impl Connected {
     /// The job that an id, a unique prefix or `last` means.
     pub(crate) async fn job(&self, text: &str) -> Result<JobId, Fault> {
-        if text != LAST {
+        // A task of the last array is `last/3`.
+        let (name, index) = text.split_once('/').map_or((text, None), |(name, index)| (name, Some(index)));
+        if name != LAST {
             return Ok(self.client.resolve(text).await?);
         }
         let written = std::fs::read_to_string(&self.last).ok().and_then(|text| text.trim().parse().ok());
-        written.ok_or_else(|| {
-            Fault::new(crate::Exit::NOT_FOUND, "not_found", "find the last job: none was submitted with this profile")
-                .hint("Submit one: quorla job submit -- true")
-        })
+        let written = written.map(|last: JobId| match index {
+            Some(index) => format!("{last}/{index}"),
+            None => last.to_string(),
+        });
+        if let Some(written) = written {
+            return Ok(self.client.resolve(&written).await?);
+        }
+        Err(Fault::new(crate::Exit::NOT_FOUND, "not_found", "find the last job: none was submitted with this profile")
+            .hint("Submit one: quorla job submit -- true"))
     }
 
     /// Remembers the last job. A user who can't write there merely has no `last`.

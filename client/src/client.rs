@@ -2,6 +2,7 @@
 //!
 //! Here live set-up and the loop around the pure retry step; the calls lie beside, sorted by what they are about.
 
+mod arrays;
 mod cluster;
 mod follow;
 mod jobs;
@@ -120,6 +121,12 @@ impl Client {
         let mut ids: Vec<JobId> = (0..count).map(|_| JobId::from_parts(now_ms, rand::random())).collect();
         ids.sort_unstable_by_key(|id| id.as_u128());
         ids
+    }
+
+    /// A fresh id of an array, by the server's clock.
+    #[must_use]
+    pub fn draw_array_id(&self) -> JobId {
+        JobId::array_from_parts(self.server_ms(), rand::random())
     }
 
     /// A fresh request id, by the server's clock.

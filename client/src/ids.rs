@@ -13,9 +13,14 @@ const RANDOM_BITS: u32 = 80;
 const RANDOM_CHARS: usize = 16;
 const TIME_CHARS: usize = 10;
 const SHORT_CHARS: usize = 8;
+/// The highest random bit: set in the ids of arrays and of their tasks, and in no job's.
+const ARRAY_BIT: u128 = 1 << (RANDOM_BITS - 1);
+/// The lowest random bits of an array's id are zero; in a task's they are its index and one.
+const TASK_MASK: u128 = (1 << 20) - 1;
 const TIME_MASK: u128 = (1 << 48) - 1;
 
-/// A job's id: time-ordered as a number, told apart by its first characters as text.
+/// The id of a job, an array, or one task of an array: time-ordered as a number, told apart by its first characters as
+/// text. A task's is written as its array's, `/` and its index.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(u128);
 
@@ -25,16 +30,45 @@ pub struct RequestId(u128);
 
 /// Text that is no job id.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("read {text:?} as a job id: expected {RANDOM_CHARS} characters, a dash and {TIME_CHARS} characters of base 32")]
+#[error(
+    "read {text:?} as a job id: expected {RANDOM_CHARS} characters, a dash and {TIME_CHARS} characters of base 32, \
+     for a task of an array then a slash and its index"
+)]
 pub struct ParseJobIdError {
     text: String,
 }
 
 impl JobId {
-    /// An id from the server's time in milliseconds (its lower 48 bits) and 80 random bits (the lower ones).
+    /// A job's id from the server's time in milliseconds (its lower 48 bits) and 79 random bits (the lower ones).
     #[must_use]
     pub const fn from_parts(time_ms: u64, random: u128) -> Self {
-        Self(compose(time_ms, random))
+        Self(compose(time_ms, random) & !ARRAY_BIT)
+    }
+
+    /// An array's id from the same; of the random bits it takes those that no task's index needs.
+    #[must_use]
+    pub const fn array_from_parts(time_ms: u64, random: u128) -> Self {
+        Self((compose(time_ms, random) | ARRAY_BIT) & !TASK_MASK)
+    }
+
+    /// Whether it is an array's.
+    #[must_use]
+    pub const fn is_array(self) -> bool {
+        self.0 & ARRAY_BIT != 0 && self.0 & TASK_MASK == 0
+    }
+
+    /// The id of this array's task with that index; none where this is no array's, or no task can have it.
+    #[must_use]
+    pub fn task(self, index: u32) -> Option<Self> {
+        let low = u128::from(index) + 1;
+        (self.is_array() && low <= TASK_MASK).then_some(Self(self.0 | low))
+    }
+
+    /// The array and the index, where it is a task's.
+    #[must_use]
+    pub fn of_task(self) -> Option<(Self, u32)> {
+        let index = u32::try_from(self.0 & TASK_MASK).expect("20 bits fit").checked_sub(1)?;
+        (self.0 & ARRAY_BIT != 0).then_some((Self(self.0 & !TASK_MASK), index))
     }
 
     /// An id from its number, as stored by a server.
@@ -55,9 +89,12 @@ impl JobId {
         time_ms(self.0)
     }
 
-    /// The first eight characters, which people type.
+    /// The first eight characters, which people type; with its index where it is a task's.
     #[must_use]
     pub fn short(self) -> String {
+        if let Some((array, index)) = self.of_task() {
+            return format!("{}/{index}", array.short());
+        }
         self.to_string()[..SHORT_CHARS].to_owned()
     }
 }
@@ -104,6 +141,9 @@ fn time_ms(number: u128) -> u64 {
 
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((array, index)) = self.of_task() {
+            return write!(f, "{array}/{index}");
+        }
         let random = self.0 & ((1 << RANDOM_BITS) - 1);
         let time = self.0 >> RANDOM_BITS;
         let mut text = String::with_capacity(RANDOM_CHARS + 1 + TIME_CHARS);
@@ -125,6 +165,10 @@ impl FromStr for JobId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let refuse = || ParseJobIdError { text: text.to_owned() };
+        if let Some((array, index)) = text.split_once('/') {
+            let array: Self = array.parse().map_err(|_| refuse())?;
+            return index.parse().ok().and_then(|index| array.task(index)).ok_or_else(refuse);
+        }
         let (random, time) = text.split_once('-').ok_or_else(refuse)?;
         if random.len() != RANDOM_CHARS || time.len() != TIME_CHARS {
             return Err(refuse());
@@ -186,13 +230,18 @@ mod tests {
     #[test]
     fn text_form_round_trips_and_begins_with_the_random_part() {
         for (time, random) in [(0, 0), (1_700_000_000_000, 42), ((1 << 48) - 1, u128::MAX)] {
-            let id = JobId::from_parts(time, random);
-            assert_eq!(id.to_string().parse::<JobId>().unwrap(), id);
-            assert_eq!(id.time_ms(), time);
+            let array = JobId::array_from_parts(time, random);
+            for id in [JobId::from_parts(time, random), array, array.task(0).unwrap(), array.task(999_999).unwrap()] {
+                assert_eq!(id.to_string().parse::<JobId>().unwrap(), id);
+                assert_eq!(id.time_ms(), time);
+            }
         }
         let id = JobId::from_parts(7, u128::MAX);
-        assert_eq!(id.to_string(), "zzzzzzzzzzzzzzzz-0000000007");
-        assert_eq!(id.short(), "zzzzzzzz");
+        assert_eq!(id.to_string(), "fzzzzzzzzzzzzzzz-0000000007");
+        assert_eq!(id.short(), "fzzzzzzz");
+        let task = JobId::array_from_parts(7, 0).task(12).unwrap();
+        assert_eq!(task.to_string(), "g000000000000000-0000000007/12");
+        assert_eq!(task.short(), "g0000000/12");
     }
 
     #[test]
@@ -205,7 +254,11 @@ mod tests {
 
     #[test]
     fn what_is_no_id_is_refused() {
-        for text in ["", "-", "0000000000000000", "0000000000000000-000000000", "000000000000000u-0000000000"] {
+        let no_array = "0000000000000000-0000000000/1";
+        let no_index = "g000000000000000-0000000000/";
+        let too_far = "g000000000000000-0000000000/1048575";
+        let texts = ["", "-", "0000000000000000", "0000000000000000-000000000", "000000000000000u-0000000000"];
+        for text in texts.into_iter().chain([no_array, no_index, too_far]) {
             assert!(text.parse::<JobId>().is_err(), "{text}");
         }
         assert!("0000000000000000-zzzzzzzzzz".parse::<JobId>().is_err(), "a time beyond 48 bits");

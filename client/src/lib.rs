@@ -20,6 +20,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod amount;
+mod array;
 mod client;
 pub mod clock;
 pub mod codec;
@@ -41,6 +42,7 @@ mod suggest;
 mod tls;
 mod view;
 
+pub use array::{ArrayRequest, TaskItems};
 pub use client::{Client, Follow, FollowFrom, Followed};
 pub use error::{Error, SetupError};
 
@@ -53,17 +55,17 @@ pub use options::Options;
 pub use payload::Payload;
 pub use profile::Profile;
 pub use refusal::{ErrorBody, ErrorCode};
-pub use reply::{Cancelled, PrefixMatch, Reply, Response, Submitted, Welcome};
+pub use reply::{Cancelled, ItemsPut, PrefixMatch, Reply, Response, Submitted, Welcome};
 pub use request::{
     Cancel, ContentHashQuery, DrainNode, FollowQuery, Hello, JobQuery, ListQuery, LogsQuery, NodeWait,
-    PROTOCOL_VERSION, PrefixQuery, ReadLevel, Request, Retry, Submit, Wait,
+    PROTOCOL_VERSION, PrefixQuery, PutItems, ReadLevel, Request, Retry, Submit, SubmitArray, TaskSet, Wait,
 };
 pub use stall::{OnStall, Stall};
 pub use suggest::nearest;
 pub use tls::{ALPN, CLOSED_FOR_CLUSTER, CLOSED_FOR_ROLE, Credentials, Pem, SERVER_NAME};
 pub use view::{
-    AttemptOutcome, AttemptView, ClusterStatus, ContentHash, EventView, GapReason, JobDeadline, JobExplanation,
-    JobHistory, JobLogs, JobPage, JobState, JobSummary, JobTerms, JobTimeout, JobView, JobsAhead, NodeRejection, NodeRole,
-    NodeView, NodeWork, OutputGap, OutputPage, OutputPiece, OutputPlace, OutputRecord, OutputStream, RejectionReason,
-    ScarceResource, Shortage, Tail, Usage,
+    ArrayView, AttemptOutcome, AttemptView, ClusterStatus, ContentHash, EventView, GapReason, JobDeadline,
+    JobExplanation, JobHistory, JobLogs, JobPage, JobState, JobSummary, JobTerms, JobTimeout, JobView, JobsAhead,
+    NodeRejection, NodeRole, NodeView, NodeWork, OutputGap, OutputPage, OutputPiece, OutputPlace, OutputRecord,
+    OutputStream, RejectionReason, ScarceResource, Shortage, Tail, TaskCounts, Usage,
 };

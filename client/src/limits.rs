@@ -57,6 +57,19 @@ pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
 /// Bytes of a reason given with a cancellation.
 pub const REASON_BYTES_MAX: usize = 256;
 
+/// Tasks of one array; their indices are below this.
+pub const ARRAY_TASKS_MAX: u32 = 1_000_000;
+/// Bytes of one item of an array.
+pub const ITEM_BYTES_MAX: usize = 4096;
+/// Bytes of all items of one array.
+pub const ITEMS_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Items that one `PutItems` holds a multiple of, the last one apart.
+pub const ITEMS_PER_BLOCK: usize = 256;
+/// Items in one `PutItems`.
+pub const PUT_ITEMS_MAX: usize = 8192;
+/// Bytes of the items in one `PutItems`.
+pub const PUT_ITEMS_BYTES_MAX: usize = 1024 * 1024;
+
 /// Jobs in one `SubmitMany`.
 pub const SUBMIT_MANY_JOBS_MAX: usize = 256;
 /// Bytes of jobs that a client packs into one `SubmitMany` before it begins another.

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::ids::JobId;
 use crate::refusal::ErrorBody;
 use crate::view::{
-    ClusterStatus, ContentHash, JobExplanation, JobHistory, JobLogs, JobPage, JobState, JobSummary, JobView, NodeView,
-    NodeWork, OutputPage,
+    ArrayView, ClusterStatus, ContentHash, JobExplanation, JobHistory, JobLogs, JobPage, JobState, JobSummary, JobView,
+    NodeView, NodeWork, OutputPage,
 };
 
 /// One answer of the client plane.
@@ -23,7 +23,7 @@ pub struct Response {
 pub enum Reply {
     /// To `Hello`.
     Welcome(Welcome),
-    /// To `Submit` and `Retry`.
+    /// To `Submit`, `SubmitArray` and `Retry`.
     Submitted(Submitted),
     /// To `SubmitMany`: one outcome for each job, in the order of the request.
     SubmittedMany(Vec<Result<Submitted, ErrorBody>>),
@@ -55,6 +55,10 @@ pub enum Reply {
     NodeWork(NodeWork),
     /// To `Follow`.
     Output(OutputPage),
+    /// To `PutItems`.
+    ItemsPut(ItemsPut),
+    /// To `ArrayStatus`.
+    Array(Box<ArrayView>),
 }
 
 /// The server's greeting.
@@ -85,6 +89,15 @@ pub struct Submitted {
     pub job_id: JobId,
     /// Whether an idempotency key led to a job that was accepted before under another id.
     pub existing: bool,
+}
+
+/// What an upload holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemsPut {
+    /// Items in all.
+    pub items: u32,
+    /// The digest of all of them, which the array's submission names.
+    pub digest: [u8; 16],
 }
 
 /// A cancellation is recorded.

@@ -52,6 +52,12 @@ pub enum Request {
     WaitForNode(NodeWait),
     /// A job's output from a place on; answered when there is some, when the job has ended, or when the time is up.
     Follow(FollowQuery),
+    /// Accept an array.
+    SubmitArray(Box<SubmitArray>),
+    /// Add items to an upload, which the first of them begins.
+    PutItems(PutItems),
+    /// An array, with its tasks counted by state.
+    ArrayStatus(JobQuery),
 }
 
 impl Request {
@@ -66,6 +72,8 @@ impl Request {
                 | Self::Retry(_)
                 | Self::MarkContentHash(_)
                 | Self::DrainNode(_)
+                | Self::SubmitArray(_)
+                | Self::PutItems(_)
         )
     }
 
@@ -106,6 +114,9 @@ impl Request {
             Self::DrainNode(_) => "undrain a node",
             Self::WaitForNode(_) => "look at a node's work",
             Self::Follow(_) => "follow a job's output",
+            Self::SubmitArray(_) => "submit an array",
+            Self::PutItems(_) => "upload an array's items",
+            Self::ArrayStatus(_) => "look up an array",
         }
     }
 }
@@ -126,6 +137,50 @@ pub struct Submit {
     pub job_id: JobId,
     /// The job; its idempotency key lies in it.
     pub job: JobRequest,
+}
+
+/// An array to accept under an id that the client has drawn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubmitArray {
+    /// The array's id, which is also the request's.
+    pub array_id: JobId,
+    /// What each task is; `{}` in its command stands for the task's item, or its index. Its idempotency key lies in it.
+    pub job: JobRequest,
+    /// Which tasks there are.
+    pub tasks: TaskSet,
+    /// Tasks that may run at once; none: as many as find a place.
+    pub running_max: Option<u32>,
+}
+
+/// The tasks of an array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskSet {
+    /// One for each index.
+    Range {
+        /// The first.
+        first: u32,
+        /// The last.
+        last: u32,
+    },
+    /// One for each item that was uploaded under the array's id.
+    Items {
+        /// How many.
+        count: u32,
+        /// What the last [`PutItems`] was answered.
+        digest: [u8; 16],
+    },
+}
+
+/// Items of an array that will be submitted under this id. The same ones at the same place again change nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PutItems {
+    /// The array's id.
+    pub array_id: JobId,
+    /// The index of the first of these, a multiple of `limits::ITEMS_PER_BLOCK`; those before it are there.
+    pub first: u32,
+    /// The items; of all requests but the last one a multiple of `limits::ITEMS_PER_BLOCK`.
+    pub items: Vec<String>,
 }
 
 /// Wait for a job's end.
@@ -161,6 +216,8 @@ pub struct ListQuery {
     pub limit: Option<u32>,
     /// `next` of the page before.
     pub cursor: Option<String>,
+    /// The tasks of this array, by index, in the place of jobs and arrays.
+    pub array: Option<JobId>,
     /// How fresh the answer must be.
     pub read: ReadLevel,
 }

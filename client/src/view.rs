@@ -1,5 +1,6 @@
 //! What a server tells about jobs, nodes and the cluster. Views are copies: they decide nothing.
 
+mod array;
 mod cluster;
 mod drain;
 mod explain;
@@ -8,6 +9,7 @@ mod job;
 mod output;
 mod terms;
 
+pub use array::{ArrayView, TaskCounts};
 pub use cluster::{ClusterStatus, ContentHash, NodeRole, NodeView};
 pub use drain::NodeWork;
 pub use explain::{
@@ -15,5 +17,5 @@ pub use explain::{
 };
 pub use history::{EventView, JobHistory, JobLogs, Tail};
 pub use job::{AttemptOutcome, AttemptView, JobPage, JobState, JobSummary, JobView, Usage};
-pub use terms::JobTerms;
 pub use output::{GapReason, OutputGap, OutputPage, OutputPiece, OutputPlace, OutputRecord, OutputStream};
+pub use terms::JobTerms;

@@ -17,7 +17,6 @@ use crate::{
 pub const COMMAND_VERSION: u8 = 1;
 
 /// One change to the ledger.
-#[expect(clippy::large_enum_variant, reason = "submits are the common case; boxing them would cost an allocation each")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Names the cluster; the first command of its life.

@@ -33,6 +33,8 @@ pub enum Waiting {
     Retries(u32),
     /// To be stopped: its array was cancelled.
     Cancellation,
+    /// An array, for its tasks, which all have a place: so many.
+    Tasks(u32),
 }
 
 /// How many queued jobs are due a place before another.
@@ -91,12 +93,10 @@ impl Ledger {
                 None => Waiting::Attempt(hold.placed),
                 Some(cause) => Waiting::Stop(hold.placed, cause),
             }),
-            Stage::Pausing => {
-                match state_of(job, records)? {
-                    JobState::Delayed { until } | JobState::BackingOff { until } => Some(Waiting::Until(until)),
-                    _ => None,
-                }
-            }
+            Stage::Pausing => match state_of(job, records)? {
+                JobState::Delayed { until } | JobState::BackingOff { until } => Some(Waiting::Until(until)),
+                _ => None,
+            },
             Stage::Queued => match job.of_task() {
                 Some((array, _)) => self.why_array_waits(array),
                 None => Some(self.why_queued(&Wish { job, rank: hot.rank, demand: &hot.demand })),
@@ -111,6 +111,7 @@ impl Ledger {
         match progress.state {
             ArrayState::Delayed { until } => Some(Waiting::Until(until)),
             _ if progress.cancelled => Some(Waiting::Cancellation),
+            _ if progress.counts.waiting + progress.pausing() == 0 => Some(Waiting::Tasks(progress.counts.live())),
             _ if array.in_line => Some(self.why_queued(&array.wish())),
             _ if progress.ready() > 0 => array.record.running_max.map(Waiting::Cap),
             _ => Some(Waiting::Retries(progress.pausing())),

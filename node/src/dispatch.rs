@@ -3,6 +3,7 @@
 //! One typed dispatch for every encoding. Owns nothing but the wiring: the ledger decides, the consensus orders. Upholds
 //! R9 (three outcomes) and R13 (how fresh a read is).
 
+mod array;
 mod cluster;
 pub mod convert;
 mod drain;
@@ -163,6 +164,9 @@ impl Dispatch {
             Request::DrainNode(asked) => self.drain(principal, asked).await,
             Request::WaitForNode(wait) => self.wait_for_node(wait).await,
             Request::Follow(query) => self.follow_output(query).await,
+            Request::SubmitArray(submit) => self.submit_array(principal, *submit).await,
+            Request::PutItems(put) => self.put_items(principal, put).await,
+            Request::ArrayStatus(query) => self.array_status(query).await,
         }
     }
 

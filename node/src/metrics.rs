@@ -13,7 +13,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use quorla_client::Request;
 use thiserror::Error;
 
-pub use jobs::{job_ended, job_submitted};
+pub use jobs::{job_ended, jobs_submitted};
 
 const RAFT_TERM: &str = "quorla_raft_term";
 const RAFT_STATE: &str = "quorla_raft_state";

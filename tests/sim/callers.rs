@@ -156,6 +156,14 @@ impl World {
         {
             self.census.count("submit acknowledged");
         }
+        if let (ClientRequest::SubmitArray { .. }, Outcome::Done(_)) = (&op.request, &outcome) {
+            self.census.count("array acknowledged");
+        }
+        if let (ClientRequest::Retry { job, .. }, Outcome::Done(_)) = (&op.request, &outcome)
+            && job.is_array()
+        {
+            self.census.count("array retried");
+        }
         self.tell(&Fact::Answered { request: &op.request, outcome: &outcome });
         self.remember(caller, &op.request, &outcome);
         let pause_ms = if self.calm_since.is_some() { self.dice.between(1, 200) } else { self.dice.between(1, 1_500) };

@@ -29,9 +29,11 @@ mod i04_fences_rise;
 mod i05_leases_do_not_overlap;
 mod i06_legal_transitions;
 mod i07_no_over_allocation;
+mod i08_caps_are_kept;
 mod i13_replicas_agree;
 mod i14_events_are_dense;
 mod i16_every_job_ends;
+mod r05_arrays_add_up;
 mod r09_refused_is_not_done;
 
 /// Something that is so, whatever the code under test thinks of it.
@@ -157,9 +159,11 @@ impl Bench {
             Box::<i04_fences_rise::FencesRise>::default(),
             Box::<i06_legal_transitions::LegalTransitions>::default(),
             Box::<i07_no_over_allocation::NoOverAllocation>::default(),
+            Box::<i08_caps_are_kept::CapsAreKept>::default(),
             Box::new(i13_replicas_agree::ReplicasAgree::new(defect)),
             Box::<i14_events_are_dense::EventsAreDense>::default(),
             Box::<i16_every_job_ends::EveryJobEnds>::default(),
+            Box::<r05_arrays_add_up::ArraysAddUp>::default(),
             Box::<r09_refused_is_not_done::RefusedIsNotDone>::default(),
         ];
         Self { invariants, index_committed: 0 }

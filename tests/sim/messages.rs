@@ -3,7 +3,7 @@
 use quorla_actors::messages::{ToAgent, ToLeader};
 use quorla_ledger::{
     Reply,
-    command::{RegisterNode, Request},
+    command::{RegisterNode, Request, Tasks},
     ids::{BootId, JobId, NodeId},
     reply::Refusal,
     spec::JobSpec,
@@ -56,6 +56,12 @@ pub(super) enum ClientRequest {
         request: Request,
         spec: Box<JobSpec>,
     },
+    SubmitArray {
+        request: Request,
+        spec: Box<JobSpec>,
+        tasks: Tasks,
+        running_max: Option<u32>,
+    },
     Cancel {
         request: Request,
         job: JobId,
@@ -79,6 +85,7 @@ impl ClientRequest {
     pub(super) const fn mutating(&self) -> Option<&Request> {
         match self {
             Self::Submit { request, .. }
+            | Self::SubmitArray { request, .. }
             | Self::Cancel { request, .. }
             | Self::Retry { request, .. }
             | Self::Drain { request, .. } => Some(request),

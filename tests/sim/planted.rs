@@ -33,6 +33,11 @@ fn a_stale_leader_that_acknowledges_is_caught() {
 }
 
 #[test]
+fn a_cap_that_forgets_what_is_being_stopped_is_caught() {
+    must_be_caught(Defect::CapForgetsStopping, "I8", 500);
+}
+
+#[test]
 fn a_digest_with_jitter_is_caught() {
     must_be_caught(Defect::DigestWithJitter, "I2", 200);
 }

@@ -1,6 +1,12 @@
 //! The client plane of a node: requests become commands where the node leads, and are passed on or sent away elsewhere.
 
-use quorla_ledger::{Command, Records, command::Submit, ids::JobId, tables};
+use quorla_ledger::{
+    Command, Records, array,
+    command::{Submit, SubmitArray},
+    ids::JobId,
+    memory::MemoryTables,
+    tables,
+};
 
 use super::{
     agenda::Purpose,
@@ -8,6 +14,16 @@ use super::{
     node::{Ticket, Waiter},
     world::World,
 };
+
+/// Whether a job, array or task is there.
+pub(super) fn exists(tables: &MemoryTables, job: JobId) -> bool {
+    let stored = |key: Vec<u8>| tables.read(&key).is_some();
+    match job.is_plain() {
+        true => stored(tables::ended(job)) || stored(tables::live(job)),
+        false if job.is_array() => stored(tables::array(job)),
+        false => array::task_record(&|key| tables.read(key), job).is_some(),
+    }
+}
 
 impl World {
     /// A client asks this node, or another node asks for it.
@@ -53,6 +69,9 @@ impl World {
         let seed = self.dice.bits();
         match request {
             ClientRequest::Submit { request, spec } => Command::Submit(Submit { request, spec: *spec, seed }),
+            ClientRequest::SubmitArray { request, spec, tasks, running_max } => {
+                Command::SubmitArray(SubmitArray { request, spec: *spec, tasks, running_max, seed })
+            }
             ClientRequest::Cancel { request, job } => Command::Cancel { request, job, reason: None },
             ClientRequest::Retry { request, job } => Command::Retry { request, job, seed },
             ClientRequest::Drain { request, node, draining } => Command::DrainNode { request, node, draining },
@@ -78,7 +97,7 @@ impl World {
             return;
         };
         let tables = &node.replica.tables;
-        let exists = tables.read(&tables::ended(job)).is_some() || tables.read(&tables::live(job)).is_some();
+        let exists = exists(tables, job);
         self.census.count("linearizable read answered");
         self.answer(site, caller, call, Answer::Seen { exists });
     }

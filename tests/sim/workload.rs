@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use quorla_ledger::{
+    command::Tasks,
     spec::{Backoff, Constraint, Demand, JobSpec, Kill, LabelTest, Resources, RetryPolicy, Timeouts},
     units::{Bytes, MilliCpu, Millis},
 };
@@ -81,6 +82,17 @@ pub(super) fn spec(dice: &mut Dice, now: Millis) -> JobSpec {
         output_tail_max: Bytes(8 * 1_024),
         labels: BTreeMap::new(),
     }
+}
+
+/// The highest index of a task.
+pub(super) const LAST_INDEX_MAX: u64 = 6;
+
+/// Which tasks an array has, and how many may run at once.
+pub(super) fn tasks(dice: &mut Dice) -> (Tasks, Option<u32>) {
+    let first = dice.between(0, 2);
+    let [first, last] = [first, dice.between(first, LAST_INDEX_MAX)].map(|index| u32::try_from(index).expect("small"));
+    let running_max = dice.chance(600).then(|| if dice.chance(700) { 1 } else { 2 });
+    (Tasks::Range { first, last }, running_max)
 }
 
 fn demand(dice: &mut Dice) -> Demand {

@@ -212,6 +212,9 @@ impl World {
             if node.replica.position < self.raft.log.len() {
                 return "a replica lags".to_owned();
             }
+            if node.replica.ledger.live_arrays() > 0 {
+                return format!("{} arrays have not ended", node.replica.ledger.live_arrays());
+            }
             if node.replica.ledger.live_jobs() > 0 {
                 return format!("{} jobs have not ended", node.replica.ledger.live_jobs());
             }

@@ -12,6 +12,7 @@ use crate::watch::Watch;
 
 pub(super) const EXAMPLES: &str = "Examples:\n  quorla job list --state running,queued\n  \
     quorla job list --watch --state running\n  \
+    quorla job list --array g7k2 --state failed,running\n  \
     quorla job list --queue hashes --name sha -o id | xargs -n1 quorla job cancel\n\n\
     AGE counts from the submit; RUN is how long the latest attempt has run, or ran. With -o json, `next` is the --cursor\n\
     of the next page, or null.";
@@ -34,6 +35,9 @@ pub(crate) struct List {
     /// Where the page before ended: its `next`
     #[arg(long)]
     cursor: Option<String>,
+    /// The tasks of this array, by index, in the place of jobs and arrays
+    #[arg(long, value_name = "ARRAY")]
+    array: Option<String>,
     /// Take whatever the answering node has, without asking a quorum
     #[arg(long)]
     stale: bool,
@@ -44,12 +48,17 @@ pub(crate) struct List {
 pub(super) async fn run(arguments: List, session: &Session, output: &Output) -> Result<Exit, Fault> {
     let connected = session.connect().await?;
     let read = if arguments.stale { ReadLevel::Stale } else { ReadLevel::Linearizable };
+    let array = match &arguments.array {
+        Some(text) => Some(connected.job(text).await?),
+        None => None,
+    };
     let query = ListQuery {
         states: arguments.state,
         queue: arguments.queue,
         name_prefix: arguments.name,
         limit: Some(arguments.limit),
         cursor: arguments.cursor,
+        array,
         read,
     };
     let client = connected.client.reading(read);

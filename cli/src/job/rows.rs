@@ -16,7 +16,7 @@ pub(super) fn page(page: &JobPage, now_ms: u64, lines: bool) -> Document {
             job.queue.clone(),
             job.priority.to_string(),
             job.node.clone().unwrap_or_else(dash),
-            job.attempts.to_string(),
+            job.tasks.map_or_else(|| job.attempts.to_string(), |tasks| format!("{}/{}", tasks.ended(), tasks.all())),
             job.exit_code.map_or_else(dash, |code| code.to_string()),
             span(now_ms.saturating_sub(job.submitted_ms)),
             run(job, now_ms),
@@ -65,6 +65,7 @@ mod tests {
             node: None,
             attempts: 1,
             exit_code: None,
+            tasks: None,
         }
     }
 

@@ -38,7 +38,10 @@ pub(super) fn document(job: &JobView) -> Document {
     table.maybe("started", job.started_ms.map(date));
     table.maybe("ended", job.ended_ms.map(date));
     table.maybe("node", job.node.as_ref());
-    table.pair("attempts", job.attempts_total);
+    match &job.tasks {
+        Some(tasks) => table.pair("tasks", format!("{} of {} have ended", tasks.ended(), tasks.all())),
+        None => table.pair("attempts", job.attempts_total),
+    }
     for attempt in &job.attempts {
         table.pair(&format!("attempt {}", attempt.number), describe(attempt));
     }

@@ -69,6 +69,11 @@ impl Client {
         if let Ok(id) = text.parse() {
             return Ok(id);
         }
+        if let Some((array, index)) = text.split_once('/') {
+            let array = Box::pin(self.resolve(array)).await?;
+            let index = index.parse().ok().and_then(|index| array.task(index));
+            return index.ok_or_else(|| not_found(text).into());
+        }
         let prefix = canonical_prefix(text).filter(|prefix| !prefix.is_empty()).ok_or_else(|| not_found(text))?;
         let query = PrefixQuery { prefix, read: self.read };
         let found: Result<PrefixMatch, Error> = call_for!(self, Request::ResolvePrefix(query), None, Reply::Prefix);
@@ -110,7 +115,7 @@ impl Client {
     /// # Errors
     /// [`Error::Refused`] with `job_has_not_ended` or `not_found`.
     pub async fn retry(&self, of: JobId, idempotency_key: Option<String>) -> Result<Submitted, Error> {
-        let job_id = self.draw_job_id();
+        let job_id = if of.is_array() { self.draw_array_id() } else { self.draw_job_id() };
         let retry = Retry { job_id, of, idempotency_key };
         call_for!(self, Request::Retry(retry), Some(job_id), Reply::Submitted)
     }

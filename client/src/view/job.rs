@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::TaskCounts;
 use super::terms::JobTerms;
 use crate::ids::JobId;
 
@@ -199,6 +200,8 @@ pub struct JobView {
     pub attempts_total: u32,
     /// The latest attempts, oldest first.
     pub attempts: Vec<AttemptView>,
+    /// For an array: its tasks by state.
+    pub tasks: Option<TaskCounts>,
 }
 
 /// A job as a row of a list.
@@ -228,6 +231,8 @@ pub struct JobSummary {
     pub attempts: u32,
     /// The exit code of its latest attempt.
     pub exit_code: Option<i32>,
+    /// For an array: its tasks by state.
+    pub tasks: Option<TaskCounts>,
 }
 
 /// One page of a list, newest first.

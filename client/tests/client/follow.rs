@@ -46,6 +46,7 @@ fn ended() -> Box<JobView> {
         node: None,
         attempts_total: 1,
         attempts: Vec::new(),
+        tasks: None,
     })
 }
 

@@ -81,13 +81,7 @@ impl<R: Records> Transaction<'_, R> {
     }
 
     /// Accepts an array of those tasks of an ended one that did not succeed.
-    pub(crate) fn retry_array(
-        &mut self,
-        request: &Request,
-        digest: request::Digest,
-        of: JobId,
-        seed: u64,
-    ) -> Outcome {
+    pub(crate) fn retry_array(&mut self, request: &Request, digest: request::Digest, of: JobId, seed: u64) -> Outcome {
         if self.hot().arrays.find(of).is_some() {
             return Err(Refusal::JobIsLive);
         }

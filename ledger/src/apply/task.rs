@@ -193,7 +193,8 @@ impl<R: Records> Transaction<'_, R> {
         }
         (TaskPage::of(next)..=TaskPage::of(last)).find_map(|number| {
             let page: Option<TaskPage> = self.read(&tables::holes(array.record.id, number));
-            let mut indices = TaskPage::indices(number).skip_while(|index| *index < next).take_while(|index| *index <= last);
+            let mut indices =
+                TaskPage::indices(number).skip_while(|index| *index < next).take_while(|index| *index <= last);
             indices.find(|index| page.as_ref().is_none_or(|page| !page.has(*index)))
         })
     }

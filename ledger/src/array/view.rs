@@ -22,7 +22,7 @@ pub struct Kept {
 }
 
 /// An array, live or ended; nothing for what is none, or is being removed.
-pub fn kept(read: &impl Fn(&[u8]) -> Option<Vec<u8>>, array: JobId) -> Option<Kept> {
+pub fn kept(read: &dyn Fn(&[u8]) -> Option<Vec<u8>>, array: JobId) -> Option<Kept> {
     let record = record(read, &tables::array(array))?;
     let live = self::record(read, &tables::live_array(array));
     let progress: ArrayProgress = live.or_else(|| self::record(read, &tables::ended_array(array)))?;
@@ -31,7 +31,7 @@ pub fn kept(read: &impl Fn(&[u8]) -> Option<Vec<u8>>, array: JobId) -> Option<Ke
 }
 
 /// A task, live, ended or waiting; nothing for what is none.
-pub fn task_record(read: &impl Fn(&[u8]) -> Option<Vec<u8>>, task: JobId) -> Option<JobRecord> {
+pub fn task_record(read: &dyn Fn(&[u8]) -> Option<Vec<u8>>, task: JobId) -> Option<JobRecord> {
     let (array, index) = task.of_task()?;
     let Kept { record, progress } = kept(read, array).filter(|kept| kept.record.covers(index))?;
     let stored = self::record::<TaskRecord>(read, &tables::live_task(task))
@@ -48,7 +48,7 @@ pub fn task_record(read: &impl Fn(&[u8]) -> Option<Vec<u8>>, task: JobId) -> Opt
 }
 
 /// A task as a job, with what its item makes of the array's specification.
-pub fn task_work(read: &impl Fn(&[u8]) -> Option<Vec<u8>>, task: JobId) -> Option<(JobRecord, JobSpec)> {
+pub fn task_work(read: &dyn Fn(&[u8]) -> Option<Vec<u8>>, task: JobId) -> Option<(JobRecord, JobSpec)> {
     let (array, index) = task.of_task()?;
     let job = task_record(read, task)?;
     let kept = kept(read, array)?;
@@ -58,7 +58,7 @@ pub fn task_work(read: &impl Fn(&[u8]) -> Option<Vec<u8>>, task: JobId) -> Optio
 }
 
 /// What a task's `{}` stands for: its item, or its index where the array has none.
-pub fn item(read: &impl Fn(&[u8]) -> Option<Vec<u8>>, array: &ArrayRecord, index: u32) -> Option<String> {
+pub fn item(read: &dyn Fn(&[u8]) -> Option<Vec<u8>>, array: &ArrayRecord, index: u32) -> Option<String> {
     let Some(items_of) = array.items_of else { return Some(index.to_string()) };
     let block: Vec<String> = record(read, &tables::items(items_of, index / ITEMS_PER_BLOCK))?;
     let place = usize::try_from(index % ITEMS_PER_BLOCK).expect("a block fits memory");
@@ -69,7 +69,7 @@ impl ArrayProgress {
     fn unrecorded(
         &self,
         record: &ArrayRecord,
-        read: &impl Fn(&[u8]) -> Option<Vec<u8>>,
+        read: &dyn Fn(&[u8]) -> Option<Vec<u8>>,
         index: u32,
     ) -> Option<TaskRecord> {
         let page = self.holed.then(|| self::record::<TaskPage>(read, &tables::holes(self.id, TaskPage::of(index))));
@@ -78,6 +78,6 @@ impl ArrayProgress {
     }
 }
 
-fn record<T: DeserializeOwned>(read: &impl Fn(&[u8]) -> Option<Vec<u8>>, key: &[u8]) -> Option<T> {
+fn record<T: DeserializeOwned>(read: &dyn Fn(&[u8]) -> Option<Vec<u8>>, key: &[u8]) -> Option<T> {
     codec::decode(&read(key)?).map(|Stored::V1(record)| record)
 }

@@ -135,8 +135,12 @@ impl Hot {
             array.due = due;
         }
         if progress.reserved != array.reserved {
-            array.reserved.map(|node| self.nodes.release(node));
-            progress.reserved.map(|node| self.nodes.reserve(node, array.rank, id));
+            if let Some(node) = array.reserved {
+                self.nodes.release(node);
+            }
+            if let Some(node) = progress.reserved {
+                self.nodes.reserve(node, array.rank, id);
+            }
             array.reserved = progress.reserved;
         }
         match progress.stop_from {

@@ -199,11 +199,14 @@ fn many_failing_tasks_hold_the_others_back() {
     while failed < TASKS_PAUSING_MAX {
         world.plan_all();
         let held: Vec<JobId> = world.ledger.nodes().flat_map(|node| node.held().values().copied()).collect();
-        let ends: Vec<Command> = held.iter().map(|task| {
-            let fence = world.task(*task).unwrap().state.placed().unwrap().fence;
-            let (end, tails) = (crate::build::ended(Exit::Code(1)), Default::default());
-            Command::EndAttempt(quorla_ledger::command::EndAttempt { job: *task, fence, end, tails, refill: false })
-        }).collect();
+        let ends: Vec<Command> = held
+            .iter()
+            .map(|task| {
+                let fence = world.task(*task).unwrap().state.placed().unwrap().fence;
+                let (end, tails) = (crate::build::ended(Exit::Code(1)), Default::default());
+                Command::EndAttempt(quorla_ledger::command::EndAttempt { job: *task, fence, end, tails, refill: false })
+            })
+            .collect();
         world.apply(&ends);
         failed += 64;
     }

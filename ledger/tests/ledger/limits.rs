@@ -52,11 +52,9 @@ fn with(limit: Limit, amount: u64) -> JobSpec {
         Limit::OutputTailBytes => spec.output_tail_max = Bytes(amount),
         Limit::Signal => spec.kill.signal = small(amount),
         Limit::IdempotencyKeyBytes | Limit::ReasonBytes => unreachable!("a bound of requests, not of specifications"),
-        Limit::Tasks
-        | Limit::ItemBytes
-        | Limit::ItemsBytes
-        | Limit::ItemsAtOnce
-        | Limit::ItemsAtOnceBytes => unreachable!("a bound of arrays"),
+        Limit::Tasks | Limit::ItemBytes | Limit::ItemsBytes | Limit::ItemsAtOnce | Limit::ItemsAtOnceBytes => {
+            unreachable!("a bound of arrays")
+        }
     })
 }
 

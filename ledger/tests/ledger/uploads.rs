@@ -59,7 +59,9 @@ fn pieces_become_one_array() {
     assert_eq!(world.put(upload, 0, named(0, 2 * block)), first, "R10: the same piece again");
     assert_eq!(world.refused_put(upload, 0, named(7, 1)), Refusal::UploadIsAt { items: 2 * block });
     assert_eq!(world.refused_put(upload, 3 * block, named(0, 1)), Refusal::UploadIsAt { items: 2 * block });
-    let Reply::ItemsPut { items, digest } = world.put(upload, 2 * block, named(2 * block, 3)) else { panic!("refused") };
+    let Reply::ItemsPut { items, digest } = world.put(upload, 2 * block, named(2 * block, 3)) else {
+        panic!("refused")
+    };
     assert_eq!(items, 2 * block + 3);
     let short = world.array_of(upload, Tasks::Items { count: items - 1, digest });
     assert_eq!(world.refused(Command::SubmitArray(short)), Refusal::UploadIsAt { items });

@@ -105,6 +105,10 @@ impl Ended {
                 self.ring_all();
             }
             expected = page.first + u64::try_from(page.events.len()).expect("a length fits 64 bits");
+            if page.events.iter().any(|event| matches!(event, Event::TasksClosed(_))) {
+                // They ended all together, without an event each.
+                self.ring_all();
+            }
             self.ring_for(&page);
             ControlFlow::Continue(())
         });

@@ -31,7 +31,7 @@ impl Dispatch {
     pub(super) async fn explain(&self, query: JobQuery) -> Result<(u64, Reply), ErrorBody> {
         let attempt = "explain a job";
         let reading = self.read(attempt, query.read).await?;
-        let record = reading.job(query.job)?.ok_or_else(|| refuse::unknown_job(attempt, query.job))?;
+        let record = reading.job(query.job)?.ok_or_else(|| refuse::no_record(attempt, query.job))?;
         let mut job = recorded(&reading, &record)?;
         let standing = match &record.state {
             JobState::Queued { .. } => self.consensus.inspect(|ledger| Standing::of(ledger, &record)),

@@ -40,10 +40,12 @@ impl Dispatch {
         let reading = self.read(attempt, query.read).await?;
         let applied_index = reading.applied_index();
         let told = self.look(move |dispatch| {
-            let record = reading.job(query.job)?.ok_or_else(|| refuse::unknown_job(attempt, query.job))?;
+            let record = reading.job(query.job)?.ok_or_else(|| refuse::no_record(attempt, query.job))?;
             let job = dispatch.show_record(&reading, &record)?;
             let (events, whole) = events(&reading, &record)?;
-            let incomplete = !whole || events.first().is_none_or(|event| event.sequence != record.first_event);
+            let had_none = !record.id.is_plain() && record.attempts_made == 0;
+            let begins = events.first().is_some_and(|event| event.sequence == record.first_event);
+            let incomplete = !(had_none || whole && begins);
             Ok(JobHistory { job, events, incomplete })
         });
         Ok((applied_index, Reply::History(Box::new(told.await?))))
@@ -52,7 +54,7 @@ impl Dispatch {
     pub(super) async fn logs(&self, query: LogsQuery) -> Result<(u64, Reply), ErrorBody> {
         let attempt = "read a job's output";
         let reading = self.read(attempt, query.read).await?;
-        let record = reading.job(query.job)?.ok_or_else(|| refuse::unknown_job(attempt, query.job))?;
+        let record = reading.job(query.job)?.ok_or_else(|| refuse::no_record(attempt, query.job))?;
         let wanted = match query.attempt {
             Some(number) => record.attempts.iter().find(|attempt| attempt.number == number),
             None => record.attempts.last(),
@@ -77,6 +79,9 @@ impl Dispatch {
 
 impl Dispatch {
     fn show(&self, reading: &Reading, job: JobId, attempt: &str) -> Result<JobView, ErrorBody> {
+        if job.is_array() {
+            return self.array_as_job(reading, job)?.ok_or_else(|| refuse::unknown_job(attempt, job));
+        }
         let record = reading.job(job)?.ok_or_else(|| refuse::unknown_job(attempt, job))?;
         self.show_record(reading, &record)
     }
@@ -91,7 +96,7 @@ impl Dispatch {
 /// What the tables tell of a job: not why it waits for a place, which is nowhere written.
 pub(super) fn recorded(reading: &Reading, record: &JobRecord) -> Result<JobView, ErrorBody> {
     let names = reading.names_of(view::nodes_of(record))?;
-    Ok(view::job(record, reading.spec(record.id)?, &names))
+    Ok(view::job(record, reading.spec_of(record.id)?, &names))
 }
 
 fn no_output(job: JobId, ended: bool) -> JobLogs {

@@ -10,9 +10,9 @@ use quorla_client::{
     canonical_prefix,
     limits::{LIST_ROWS_DEFAULT, LIST_ROWS_MAX, NAME_BYTES_MAX, PREFIX_CANDIDATES_MAX, QUEUE_BYTES_MAX},
 };
-use quorla_ledger::{ids, record::JobRecord, tables::Table};
+use quorla_ledger::{array::Kept, ids, record::JobRecord, tables::Table};
 
-use super::{Dispatch, reading::Reading, view};
+use super::{Dispatch, array, reading::Reading, refuse, view};
 
 /// Records that one page looks at in each table.
 const ROWS_WALKED_MAX: usize = 20_000;
@@ -20,6 +20,8 @@ const ROWS_WALKED_MAX: usize = 20_000;
 const RANDOM_CHARS: usize = 16;
 /// Bytes of an id's text: the random part, a dash and the time.
 const ID_BYTES: usize = RANDOM_CHARS + 1 + 10;
+/// Bytes that a task's id has more: a slash and an index.
+const INDEX_BYTES: usize = 1 + 7;
 
 impl Dispatch {
     pub(super) async fn list(&self, query: ListQuery) -> Result<(u64, Reply), ErrorBody> {
@@ -29,7 +31,12 @@ impl Dispatch {
             .expect("a page fits memory");
         let reading = self.read("list jobs", query.read).await?;
         let applied_index = reading.applied_index();
-        let page = self.look(move |_| page(&reading, &query, below, rows)).await?;
+        let page = self
+            .look(move |_| match query.array {
+                Some(array) => tasks(&reading, &query, array, below, rows),
+                None => page(&reading, &query, below, rows),
+            })
+            .await?;
         Ok((applied_index, Reply::Jobs(page)))
     }
 
@@ -50,19 +57,48 @@ impl Dispatch {
 fn page(reading: &Reading, query: &ListQuery, below: Option<ids::JobId>, rows: usize) -> Result<JobPage, ErrorBody> {
     let live = walk(reading, Table::Live, query, below, rows)?;
     let ended = walk(reading, Table::Ended, query, below, rows)?;
-    // Beyond the point at which either walk was cut, the other table's rows would be out of order.
-    let cut = live.cut.max(ended.cut);
-    let mut records: Vec<JobRecord> = live.records.into_iter().chain(ended.records).collect();
-    records.sort_unstable_by_key(|record| Reverse(record.id));
-    records.retain(|record| cut.is_none_or(|cut| record.id >= cut));
-    let more = records.len() > rows;
-    records.truncate(rows);
-    let last = if more { records.last().map(|record| record.id) } else { cut };
+    let live_arrays = walk_arrays(reading, Table::LiveArrays, query, below, rows)?;
+    let ended_arrays = walk_arrays(reading, Table::EndedArrays, query, below, rows)?;
+    // Beyond the point at which any walk was cut, the other tables' rows would be out of order.
+    let cut = live.cut.max(ended.cut).max(live_arrays.cut).max(ended_arrays.cut);
+    let records: Vec<JobRecord> = live.found.into_iter().chain(ended.found).collect();
     let names = reading.names_of(records.iter().filter_map(view::last_node))?;
-    Ok(JobPage {
-        jobs: records.iter().map(|record| view::summary(record, &names)).collect(),
-        next: last.map(|job| JobId::from_u128(job.0).to_string()),
-    })
+    let jobs = records.iter().map(|record| view::summary(record, &names));
+    let arrays = live_arrays.found.iter().chain(&ended_arrays.found).map(array::summary);
+    let mut found: Vec<JobSummary> = jobs.chain(arrays).collect();
+    found.sort_unstable_by_key(|row| Reverse(row.id));
+    found.retain(|row| cut.is_none_or(|cut| row.id.as_u128() >= cut.0));
+    let more = found.len() > rows;
+    found.truncate(rows);
+    let last = if more { found.last().map(|row| row.id) } else { cut.map(|cut| JobId::from_u128(cut.0)) };
+    Ok(JobPage { jobs: found, next: last.map(|job| job.to_string()) })
+}
+
+/// A page of an array's tasks, by index. Looks at `ROWS_WALKED_MAX` of them at the most.
+fn tasks(
+    reading: &Reading,
+    query: &ListQuery,
+    array: JobId,
+    after: Option<ids::JobId>,
+    rows: usize,
+) -> Result<JobPage, ErrorBody> {
+    let attempt = "list an array's tasks";
+    let kept = reading.array(array)?.ok_or_else(|| refuse::unknown_job(attempt, array))?;
+    let after = after.and_then(ids::JobId::of_task).map(|(_, index)| index);
+    let from = after.map_or(kept.record.first, |after| after.saturating_add(1));
+    let mut records = Vec::new();
+    let mut next = None;
+    for (looked_at, index) in (from..=kept.record.last).enumerate() {
+        let Some(task) = array.task(index) else { break };
+        let record = reading.job(task)?.filter(|record| wanted(record, query));
+        records.extend(record);
+        if (records.len() == rows || looked_at + 1 == ROWS_WALKED_MAX) && index < kept.record.last {
+            next = Some(task.to_string());
+            break;
+        }
+    }
+    let names = reading.names_of(records.iter().filter_map(view::last_node))?;
+    Ok(JobPage { jobs: records.iter().map(|record| view::summary(record, &names)).collect(), next })
 }
 
 /// What a list is asked by, with its length and the longest that can match anything.
@@ -72,7 +108,7 @@ fn lengths(query: &ListQuery) -> [(&'static str, usize, usize); 4] {
         ("number of states", query.states.len(), JobState::ALL.len()),
         ("queue", text(&query.queue), QUEUE_BYTES_MAX),
         ("name prefix", text(&query.name_prefix), NAME_BYTES_MAX),
-        ("cursor", text(&query.cursor), ID_BYTES),
+        ("cursor", text(&query.cursor), ID_BYTES + INDEX_BYTES),
     ]
 }
 
@@ -84,8 +120,8 @@ pub(super) fn bounded(attempt: &str, lengths: &[(&str, usize, usize)]) -> Result
 }
 
 /// The matching part of one table.
-struct Walked {
-    records: Vec<JobRecord>,
+struct Walked<T> {
+    found: Vec<T>,
     /// The last id looked at, where the walk was cut before the table's end.
     cut: Option<ids::JobId>,
 }
@@ -96,17 +132,44 @@ fn walk(
     query: &ListQuery,
     below: Option<ids::JobId>,
     rows: usize,
-) -> Result<Walked, ErrorBody> {
-    let mut walked = Walked { records: Vec::new(), cut: None };
+) -> Result<Walked<JobRecord>, ErrorBody> {
+    let mut walked = Walked { found: Vec::new(), cut: None };
     let mut looked_at = 0;
     reading.jobs_back(table, below, |record| {
         looked_at += 1;
         let id = record.id;
         if wanted(&record, query) {
-            walked.records.push(record);
+            walked.found.push(record);
         }
         // One row more than asked for tells whether there is a next page.
-        if walked.records.len() > rows || looked_at >= ROWS_WALKED_MAX {
+        if walked.found.len() > rows || looked_at >= ROWS_WALKED_MAX {
+            walked.cut = Some(id);
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(walked)
+}
+
+fn walk_arrays(
+    reading: &Reading,
+    table: Table,
+    query: &ListQuery,
+    below: Option<ids::JobId>,
+    rows: usize,
+) -> Result<Walked<Kept>, ErrorBody> {
+    let mut walked = Walked { found: Vec::new(), cut: None };
+    let mut looked_at = 0;
+    reading.arrays_back(table, below, |kept| {
+        looked_at += 1;
+        let id = kept.record.id;
+        let in_state = query.states.is_empty() || query.states.contains(&array::state(&kept.progress));
+        let in_queue = query.queue.as_ref().is_none_or(|queue| *queue == kept.record.queue);
+        if in_state && in_queue && query.name_prefix.as_ref().is_none_or(|prefix| kept.record.name.starts_with(prefix))
+        {
+            walked.found.push(kept);
+        }
+        if walked.found.len() > rows || looked_at >= ROWS_WALKED_MAX {
             walked.cut = Some(id);
             return ControlFlow::Break(());
         }
@@ -147,11 +210,16 @@ fn matches(reading: &Reading, prefix: &str) -> Result<PrefixMatch, ErrorBody> {
         jobs.push(job);
         ControlFlow::Continue(())
     })?;
-    let records: Result<Vec<_>, ErrorBody> = jobs.into_iter().filter_map(|job| reading.job(job).transpose()).collect();
-    let records = records?;
-    let names = reading.names_of(records.iter().filter_map(view::last_node))?;
-    let jobs: Vec<JobSummary> = records.iter().map(|record| view::summary(record, &names)).collect();
-    Ok(PrefixMatch { jobs, more })
+    let mut found = Vec::new();
+    for job in jobs {
+        if let Some(kept) = reading.array(job)? {
+            found.push(array::summary(&kept));
+        } else if let Some(record) = reading.job(job)? {
+            let names = reading.names_of(view::last_node(&record).into_iter())?;
+            found.push(view::summary(&record, &names));
+        }
+    }
+    Ok(PrefixMatch { jobs: found, more })
 }
 
 /// The smallest random part whose text begins with this prefix: five bits a character, 80 in all.

@@ -42,7 +42,8 @@ fn measure(reading: &Reading, next: u64) {
         let events = (page.first..).zip(&page.events).filter(|(sequence, _)| *sequence >= next);
         for (_, event) in events {
             match event {
-                Event::JobSubmitted(_) => metrics::job_submitted(),
+                // Each task is a job to whoever watches what the cluster does.
+                Event::JobSubmitted(job) => metrics::jobs_submitted(reading.tasks_of(*job).unwrap_or(1)),
                 Event::JobEnded(job) => ended.push(*job),
                 _ => {}
             }

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, ops::ControlFlow};
 use quorla_client::{ErrorBody, ErrorCode, JobId};
 use quorla_consensus::View;
 use quorla_ledger::{
+    array::{self, ArrayProgress, Kept},
     codec,
     event::EventPage,
     ids::{self, Fence, NodeId},
@@ -38,6 +39,9 @@ impl Reading {
 
     pub(super) fn job(&self, job: JobId) -> Read<Option<JobRecord>> {
         let id = ids::JobId(job.as_u128());
+        if !id.is_plain() {
+            return self.whole(|read| array::task_record(read, id));
+        }
         match self.record(&tables::live(id))? {
             Some(live) => Ok(Some(live)),
             None => self.record(&tables::ended(id)),
@@ -45,7 +49,39 @@ impl Reading {
     }
 
     pub(super) fn ended(&self, job: ids::JobId) -> Read<Option<JobRecord>> {
-        self.record(&tables::ended(job))
+        if job.is_plain() { self.record(&tables::ended(job)) } else { self.job(JobId::from_u128(job.0)) }
+    }
+
+    /// How many tasks an array has; nothing for a job.
+    pub(super) fn tasks_of(&self, job: ids::JobId) -> Option<u64> {
+        let kept = self.array(JobId::from_u128(job.0)).ok()??;
+        Some(kept.record.tasks.into())
+    }
+
+    pub(super) fn array(&self, array: JobId) -> Read<Option<Kept>> {
+        let id = ids::JobId(array.as_u128());
+        if id.is_array() { self.whole(|read| array::kept(read, id)) } else { Ok(None) }
+    }
+
+    /// A job's specification; a task's is what its item makes of its array's.
+    pub(super) fn spec_of(&self, job: ids::JobId) -> Read<Option<JobSpec>> {
+        if job.of_task().is_none() {
+            return self.spec(job);
+        }
+        Ok(self.whole(|read| array::task_work(read, job))?.map(|(_, spec)| spec))
+    }
+
+    /// What the ledger makes of several records.
+    fn whole<T>(&self, look: impl FnOnce(&dyn Fn(&[u8]) -> Option<Vec<u8>>) -> T) -> Read<T> {
+        let failed = std::cell::Cell::new(None);
+        let found = look(&|key| match self.view.read(key) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                failed.set(Some(unreadable(&error)));
+                None
+            }
+        });
+        failed.take().map_or(Ok(found), Err)
     }
 
     pub(super) fn spec(&self, job: ids::JobId) -> Read<Option<JobSpec>> {
@@ -83,6 +119,31 @@ impl Reading {
             }
         }
         Ok(names)
+    }
+
+    /// Arrays of one table, newest first, below `below` where that is given, until told to stop.
+    pub(super) fn arrays_back(
+        &self,
+        table: Table,
+        below: Option<ids::JobId>,
+        mut visit: impl FnMut(Kept) -> ControlFlow<()>,
+    ) -> Read<()> {
+        let below = below.map(|job| [table.prefix().as_slice(), &job.0.to_be_bytes()].concat());
+        let mut arrays = Vec::new();
+        let walked = self.view.scan_back(&table.prefix(), below.as_deref(), |_, value| {
+            let progress = decode::<ArrayProgress>(value);
+            let kept = progress.map(|progress| self.array(JobId::from_u128(progress.id.0)));
+            match kept {
+                Some(Ok(Some(kept))) => visit(kept),
+                Some(Ok(None)) | None => ControlFlow::Continue(()),
+                Some(Err(error)) => {
+                    arrays.push(error);
+                    ControlFlow::Break(())
+                }
+            }
+        });
+        walked.map_err(|error| unreadable(&error))?;
+        arrays.pop().map_or(Ok(()), Err)
     }
 
     /// Jobs of one table, newest first, below `below` where that is given, until told to stop.

@@ -30,6 +30,15 @@ pub(super) fn unknown_job(attempt: &str, job: JobId) -> ErrorBody {
         .hint("`quorla job list` shows the jobs that are kept; ended ones are removed after the retention.")
 }
 
+/// A job that is not there, or an array where one of its tasks is to be named.
+pub(super) fn no_record(attempt: &str, job: JobId) -> ErrorBody {
+    if !job.is_array() {
+        return unknown_job(attempt, job);
+    }
+    ErrorBody::new(ErrorCode::InvalidRequest, format!("{attempt}: {job} is an array, not one of its tasks"))
+        .hint(format!("Name a task: {}/0. `quorla array status` shows the array.", job.short()))
+}
+
 /// An attempt that is not there.
 pub(super) fn unknown_attempt(job: JobId, number: u32, made: u32) -> ErrorBody {
     let message = format!("read a job's output: job {job} has no attempt {number} that is kept; it made {made}");

@@ -104,7 +104,7 @@ impl Dispatch {
     }
 }
 
-fn submitted(attempt: &str, asked: JobId, reply: reply::Reply) -> Result<Submitted, ErrorBody> {
+pub(super) fn submitted(attempt: &str, asked: JobId, reply: reply::Reply) -> Result<Submitted, ErrorBody> {
     match reply {
         reply::Reply::Submitted { job } => {
             let job_id = JobId::from_u128(job.0);
@@ -114,11 +114,11 @@ fn submitted(attempt: &str, asked: JobId, reply: reply::Reply) -> Result<Submitt
     }
 }
 
-const fn id(job: JobId) -> ids::JobId {
+pub(super) const fn id(job: JobId) -> ids::JobId {
     ids::JobId(job.as_u128())
 }
 
 /// Random bits for a job's jitter; outside of what its idempotency covers.
-fn seed() -> u64 {
+pub(super) fn seed() -> u64 {
     rand::random()
 }

@@ -51,6 +51,7 @@ pub(super) fn job(record: &JobRecord, spec: Option<JobSpec>, names: &NodeNames) 
         node: last.map(|attempt| node_name(&attempt.placed, names)),
         attempts_total: record.attempts_made,
         attempts: record.attempts.iter().map(|attempt| self::attempt(attempt, &record.state, names)).collect(),
+        tasks: None,
     }
 }
 
@@ -69,6 +70,7 @@ pub(super) fn summary(record: &JobRecord, names: &NodeNames) -> JobSummary {
         node: last.map(|attempt| node_name(&attempt.placed, names)),
         attempts: record.attempts_made,
         exit_code: last.and_then(|attempt| exit_code(&attempt.course)),
+        tasks: None,
     }
 }
 
@@ -202,7 +204,7 @@ pub(super) const fn cause(cause: StopCause) -> &'static str {
     }
 }
 
-fn failed(failure: &Failure) -> String {
+pub(super) fn failed(failure: &Failure) -> String {
     match failure {
         Failure::Tasks { failed: 1 } => "a task failed".into(),
         Failure::Tasks { failed } => format!("{failed} tasks failed"),

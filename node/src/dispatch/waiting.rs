@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use quorla_ledger::{
     Records,
     explain::Waiting,
+    ids::JobId,
     record::{JobRecord, JobState},
     reply::{Lack, Rejection},
 };
@@ -26,7 +27,12 @@ impl Dispatch {
         if !matches!(record.state, JobState::Queued { .. }) {
             return None;
         }
-        words(self.consensus.inspect(|ledger| ledger.why_waiting(record.id, &NoRecords))?)
+        self.why_waiting(record.id)
+    }
+
+    /// The same, of what the caller knows to be queued.
+    pub(super) fn why_waiting(&self, job: JobId) -> Option<String> {
+        words(self.consensus.inspect(|ledger| ledger.why_waiting(job, &NoRecords))?)
     }
 }
 
@@ -43,6 +49,7 @@ pub(super) fn words(waiting: Waiting) -> Option<String> {
         Waiting::Cap(max) => Some(format!("its array runs at most {max} tasks at once, and as many hold a place")),
         Waiting::Retries(tasks) => Some(format!("{tasks} other tasks of its array wait for their next attempt")),
         Waiting::Cancellation => Some("its array was cancelled, and it is about to end".into()),
+        Waiting::Tasks(tasks) => Some(format!("{tasks} of its tasks run, and none waits")),
         Waiting::Until(_) | Waiting::Attempt(_) | Waiting::Stop(..) => None,
     }
 }

@@ -16,8 +16,11 @@ const WHOLE_TIME: &str = "quorla_job_seconds";
 const STATES: [&str; 4] = ["succeeded", "failed", "cancelled", "deadline_exceeded"];
 
 pub(super) fn describe() {
-    describe_counter!(SUBMITTED, "Jobs accepted while this node led.");
-    describe_counter!(ENDED, "Jobs that ended while this node led, by how.");
+    describe_counter!(SUBMITTED, "Jobs accepted while this node led, each task of an array one of them.");
+    describe_counter!(
+        ENDED,
+        "Jobs and tasks that ended while this node led, by how; tasks that never ran and ended with their array apart."
+    );
     let seconds = |name: &'static str, help: &'static str| describe_histogram!(name, Unit::Seconds, help);
     seconds(QUEUED_TIME, "From the submit of a job that ended to its first assignment, a wanted delay included.");
     seconds(RUN_TIME, "From the last assignment of a job that ended to its end.");
@@ -28,9 +31,9 @@ pub(super) fn describe() {
     }
 }
 
-/// Counts a job that was accepted.
-pub fn job_submitted() {
-    counter!(SUBMITTED).increment(1);
+/// Counts so many jobs that were accepted.
+pub fn jobs_submitted(jobs: u64) {
+    counter!(SUBMITTED).increment(jobs);
 }
 
 /// Records how a job ended and how long it took; nothing for one that has not.

@@ -23,6 +23,9 @@ pub(super) const fn kind(request: &Request) -> &'static str {
         Request::Explain(_) => "explain_job",
         Request::DrainNode(_) => "drain_node",
         Request::WaitForNode(_) => "wait_node",
+        Request::SubmitArray(_) => "submit_array",
+        Request::PutItems(_) => "put_items",
+        Request::ArrayStatus(_) => "array_status",
         Request::Follow(_) => "wait_output",
     }
 }

@@ -65,7 +65,7 @@ impl World {
             return None;
         }
         wishes.submits -= 1;
-        Some(self.wish_submit(caller))
+        Some(if self.dice.chance(100) { self.wish_array(caller) } else { self.wish_submit(caller) })
     }
 
     fn wish_submit(&mut self, caller: Caller) -> ClientRequest {
@@ -95,13 +95,31 @@ impl World {
         ClientRequest::Submit { request, spec: Box::new(spec) }
     }
 
+    fn wish_array(&mut self, caller: Caller) -> ClientRequest {
+        let now = self.agenda.now();
+        let spec = Box::new(workload::spec(&mut self.dice, now));
+        let (tasks, running_max) = workload::tasks(&mut self.dice);
+        let request = self.request_of_array(caller);
+        ClientRequest::SubmitArray { request, spec, tasks, running_max }
+    }
+
     fn wish_other(&mut self, caller: Caller) -> Option<ClientRequest> {
         let job = self.dice.pick(&self.callers[caller.0].wishes.jobs);
+        // Of an array as often one of its tasks is meant.
+        let job = match job {
+            Some(array) if array.is_array() && self.dice.chance(500) => {
+                Some(array.task(u32::try_from(self.dice.between(0, workload::LAST_INDEX_MAX)).expect("small")))
+            }
+            job => job,
+        };
         match (self.dice.between(0, 9), job) {
             (0..=3, Some(job)) => Some(ClientRequest::Read { job }),
             (4..=6, Some(job)) => {
                 let key = self.dice.chance(200).then(|| self.draw_key(caller));
                 Some(ClientRequest::Cancel { request: self.request(caller, key), job })
+            }
+            (7..=8, Some(job)) if job.is_array() => {
+                Some(ClientRequest::Retry { request: self.request_of_array(caller), job })
             }
             (7..=8, Some(job)) => Some(ClientRequest::Retry { request: self.request(caller, None), job }),
             (9, _) if self.calm_since.is_none() => {
@@ -120,6 +138,11 @@ impl World {
     fn request(&mut self, caller: Caller, key: Option<String>) -> Request {
         let id = self.draw_id();
         Request { principal: self.callers[caller.0].principal, id, key }
+    }
+
+    fn request_of_array(&mut self, caller: Caller) -> Request {
+        let request = self.request(caller, None);
+        Request { id: JobId::array(request.id.born_at(), self.dice.wide_bits()), ..request }
     }
 
     fn draw_key(&mut self, caller: Caller) -> String {

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use quorla_ledger::{Records, Reply, ids::JobId, memory::MemoryTables, tables};
+use quorla_ledger::{Reply, ids::JobId, memory::MemoryTables};
 
-use super::{super::messages::ClientRequest, Fact, Invariant, Outcome};
+use super::{
+    super::{messages::ClientRequest, server::exists},
+    Fact, Invariant, Outcome,
+};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -41,8 +44,6 @@ impl Invariant for AcknowledgedIsKept {
 
 impl AcknowledgedIsKept {
     fn all_in(&self, tables: &MemoryTables) -> Result<(), JobId> {
-        let is_there =
-            |job: JobId| tables.read(&tables::live(job)).is_some() || tables.read(&tables::ended(job)).is_some();
-        self.acknowledged.iter().find(|job| !is_there(**job)).map_or(Ok(()), |job| Err(*job))
+        self.acknowledged.iter().find(|job| !exists(tables, **job)).map_or(Ok(()), |job| Err(*job))
     }
 }

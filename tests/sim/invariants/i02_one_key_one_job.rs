@@ -82,6 +82,9 @@ fn named(request: &ClientRequest) -> Option<(Name, Vec<u8>)> {
     let Request { principal, id, key } = request.mutating()?;
     let payload = match request {
         ClientRequest::Submit { spec, .. } => codec::encode(&("submit", spec)),
+        ClientRequest::SubmitArray { spec, tasks, running_max, .. } => {
+            codec::encode(&("array", spec, tasks, running_max))
+        }
         ClientRequest::Cancel { job, .. } => codec::encode(&("cancel", job)),
         ClientRequest::Retry { job, .. } => codec::encode(&("retry", job)),
         ClientRequest::Drain { node, draining, .. } => codec::encode(&("drain", node, draining)),

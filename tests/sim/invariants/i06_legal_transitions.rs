@@ -69,6 +69,9 @@ fn step(before: Option<Stage>, event: &Event) -> Option<Stage> {
     use Stage::{Accepted, BackingOff, Between, Ended, Queued, Running, Stopping};
     match (before, event) {
         (None, Event::JobSubmitted(_)) => Some(Accepted),
+        // A task is heard of when it gets its first place, or is cancelled alone before that.
+        (None, Event::AttemptAssigned { job, .. }) if job.of_task().is_some() => Some(Running),
+        (None, Event::JobEnded(job)) if job.of_task().is_some() => Some(Ended),
         (Some(Accepted | Between | BackingOff), Event::JobQueued(_)) => Some(Queued),
         (Some(Accepted | Queued), Event::AttemptAssigned { .. }) => Some(Running),
         (Some(Running), Event::AttemptStopping { cause, .. }) => Some(Stopping(*cause)),
@@ -109,6 +112,8 @@ const fn job_of(event: &Event) -> Option<JobId> {
         | Event::AttemptLost { job, .. }
         | Event::JobBackedOff { job, .. }
         | Event::NodeReserved { job, .. } => Some(*job),
-        Event::NodeRegistered { .. } | Event::NodeLapsed { .. } | Event::NodeDrained { .. } | Event::TasksClosed(_) => None,
+        Event::NodeRegistered { .. } | Event::NodeLapsed { .. } | Event::NodeDrained { .. } | Event::TasksClosed(_) => {
+            None
+        }
     }
 }

@@ -50,7 +50,8 @@ impl NoOverAllocation {
             };
             let share = match command {
                 Command::Submit(submit) => Some(submit.spec.demand.resources),
-                Command::Retry { job, .. } => self.shares.get(job).copied(),
+                Command::SubmitArray(submit) => Some(submit.spec.demand.resources),
+                Command::Retry { job, .. } => self.share(*job).copied(),
                 _ => None,
             };
             if let Some(share) = share {
@@ -59,10 +60,15 @@ impl NoOverAllocation {
         }
     }
 
+    /// A task needs what its array does.
+    fn share(&self, job: JobId) -> Option<&Resources> {
+        self.shares.get(&job.of_task().map_or(job, |(array, _)| array))
+    }
+
     fn check(&self, site: Site) -> Result<(), String> {
         let none = Resources::default();
         let running = &self.running[&site];
-        let taken = running.values().filter_map(|job| self.shares.get(job)).fold(none, |sum, share| sum.with(share));
+        let taken = running.values().filter_map(|job| self.share(*job)).fold(none, |sum, share| sum.with(share));
         if CAPACITY.holds(&taken) {
             return Ok(());
         }

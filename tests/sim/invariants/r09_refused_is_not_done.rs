@@ -21,7 +21,10 @@ impl Invariant for RefusedIsNotDone {
     fn hear(&mut self, fact: &Fact<'_>) -> Result<(), String> {
         match fact {
             Fact::Answered {
-                request: ClientRequest::Submit { request, .. } | ClientRequest::Retry { request, .. },
+                request:
+                    ClientRequest::Submit { request, .. }
+                    | ClientRequest::SubmitArray { request, .. }
+                    | ClientRequest::Retry { request, .. },
                 outcome: Outcome::Refused(_) | Outcome::NotDone,
             } => {
                 self.refused.insert(request.id);

@@ -26,7 +26,12 @@ fn record() -> ArrayRecord {
         priority: 50,
         order: 300,
         demand: rich_spec().demand,
-        retry: RetryPolicy { attempts_max: 3, backoff: Backoff::Fixed(Millis(1)), jitter_percent: 0, exit_codes: vec![] },
+        retry: RetryPolicy {
+            attempts_max: 3,
+            backoff: Backoff::Fixed(Millis(1)),
+            jitter_percent: 0,
+            exit_codes: vec![],
+        },
         timeouts: Timeouts { queue: None, attempt: Some(Millis(2)), job: None },
         seed: 4,
         submitted_at: Millis(5),

@@ -20,7 +20,8 @@ use super::{
     commands::{job, rich_resources, rich_spec},
 };
 
-pub(super) const PLACED: Placed = Placed { fence: Fence(0x0001_0000_0000_0002), node: NodeId(3), epoch: Epoch(4), at: Millis(5) };
+pub(super) const PLACED: Placed =
+    Placed { fence: Fence(0x0001_0000_0000_0002), node: NodeId(3), epoch: Epoch(4), at: Millis(5) };
 
 fn golden() -> Golden {
     Golden::read("records_v1.hex", include_str!("records_v1.hex"))

@@ -3,6 +3,7 @@
 //! A claim is checked by what a client sees, by the processes of jobs and by the replicas' hashes; nothing here is timed.
 
 mod any_node;
+mod array;
 mod bad_input;
 mod command_line;
 mod dev;

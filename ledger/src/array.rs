@@ -261,8 +261,9 @@ impl ArrayProgress {
     pub fn due(&self, timeouts: &Timeouts, submitted_at: Millis) -> Option<Millis> {
         let whole = timeouts.job.map(|timeout| submitted_at.after(timeout));
         match self.state {
+            _ if self.counts.waiting == 0 => None,
             ArrayState::Delayed { until } => Some(whole.map_or(until, |whole| whole.min(until))),
-            ArrayState::Open { since } if self.counts.waiting > 0 => {
+            ArrayState::Open { since } => {
                 let queue = timeouts.queue.map(|timeout| since.after(timeout));
                 [queue, whole].into_iter().flatten().min()
             }

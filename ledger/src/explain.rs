@@ -1,8 +1,9 @@
 //! Why a job is not running yet (I16): from the same `place` that decides.
 
 use crate::{
-    array::{ArrayState, TaskRecord},
-    hot::{Stage, queue::Rank},
+    array::{ArrayState, TaskPage, TaskRecord},
+    codec,
+    hot::{Stage, arrays::HotArray, queue::Rank},
     ids::{JobId, NodeId},
     ledger::{Ledger, Records},
     limits::AHEAD_COUNTED_MAX,
@@ -85,7 +86,9 @@ impl Ledger {
     #[must_use]
     pub fn why_waiting(&self, job: JobId, records: &impl Records) -> Option<Waiting> {
         if !job.is_plain() && !self.hot.jobs.contains_key(&job) {
-            return self.why_array_waits(job.of_task().map_or(job, |(array, _)| array));
+            let (array, index) = job.of_task().map_or((job, None), |(array, index)| (array, Some(index)));
+            let waits = index.is_none_or(|index| self.could_start(array, index, records));
+            return if waits { self.why_array_waits(array) } else { None };
         }
         let hot = self.hot.jobs.get(&job)?;
         match &hot.stage {
@@ -102,6 +105,16 @@ impl Ledger {
                 None => Some(self.why_queued(&Wish { job, rank: hot.rank, demand: &hot.demand })),
             },
         }
+    }
+
+    /// Whether a task without a place, now or before, may still get one.
+    fn could_start(&self, array: JobId, index: u32, records: &impl Records) -> bool {
+        let Some(HotArray { record, progress, .. }) = self.hot.arrays.find(array) else { return false };
+        let page = || records.read(&tables::holes(array, TaskPage::of(index)));
+        let page = if progress.holed { page() } else { None };
+        let is_hole =
+            page.and_then(|bytes| codec::decode(&bytes)).is_some_and(|Stored::V1::<TaskPage>(page)| page.has(index));
+        record.covers(index) && index >= progress.next && progress.closed.is_none() && !is_hole
     }
 
     /// Why the next task of this array has no place; nothing where none wants one.
@@ -133,9 +146,9 @@ impl Ledger {
 /// The stored state of a live job or task.
 fn state_of(job: JobId, records: &impl Records) -> Option<JobState> {
     if job.is_plain() {
-        let Stored::V1(JobRecord { state, .. }) = crate::codec::decode(&records.read(&tables::live(job))?)?;
+        let Stored::V1(JobRecord { state, .. }) = codec::decode(&records.read(&tables::live(job))?)?;
         return Some(state);
     }
-    let Stored::V1(TaskRecord { state, .. }) = crate::codec::decode(&records.read(&tables::live_task(job))?)?;
+    let Stored::V1(TaskRecord { state, .. }) = codec::decode(&records.read(&tables::live_task(job))?)?;
     Some(state)
 }

@@ -25,7 +25,7 @@ const FLOORS: &[(&str, u64)] = &[
     ("submit acknowledged", 15_000),
     ("process spawned", 20_000),
     ("array acknowledged", 500),
-    ("array retried", 50),
+    ("array retried", 5),
     ("linearizable read answered", 2_500),
     ("renewal acknowledged", 25_000),
     ("key used again for the same job", 1_000),

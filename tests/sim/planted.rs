@@ -29,7 +29,7 @@ fn a_dispatch_never_sent_again_is_caught() {
 
 #[test]
 fn a_stale_leader_that_acknowledges_is_caught() {
-    must_be_caught(Defect::StaleLeaderAcknowledges, "I5", 500);
+    must_be_caught(Defect::StaleLeaderAcknowledges, "I5", 2_000);
 }
 
 #[test]

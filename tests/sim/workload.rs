@@ -84,6 +84,14 @@ pub(super) fn spec(dice: &mut Dice, now: Millis) -> JobSpec {
     }
 }
 
+/// What the tasks of an array are: a job that is over soon, for one may run after the other.
+pub(super) fn spec_of_tasks(dice: &mut Dice, now: Millis) -> JobSpec {
+    let runs_ms = dice.between(20, 2_500);
+    let failures = if dice.chance(300) { 1 } else { 0 };
+    let command = Behaviour { runs_ms, failures, stubborn: dice.chance(300) }.command();
+    JobSpec { command, ..spec(dice, now) }
+}
+
 /// The highest index of a task.
 pub(super) const LAST_INDEX_MAX: u64 = 6;
 

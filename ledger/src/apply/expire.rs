@@ -20,7 +20,8 @@ impl<R: Records> Transaction<'_, R> {
         if jobs.len() > EXPIRED_JOBS_MAX {
             return Err(Refusal::CommandIsTooLarge);
         }
-        let ended: Option<Vec<JobRecord>> = jobs.iter().map(|job| self.ended_job(*job)).collect();
+        let ended: Option<Vec<JobRecord>> =
+            jobs.iter().map(|job| job.is_plain().then(|| self.ended_job(*job))?).collect();
         let ended = ended.ok_or(Refusal::ExpiryIsStale)?;
         if has_repetition(jobs) {
             return Err(Refusal::ExpiryIsStale);

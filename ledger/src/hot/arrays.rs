@@ -104,9 +104,8 @@ impl Hot {
     /// Takes an array out, which has no live task.
     pub(crate) fn remove_array(&mut self, id: JobId) -> (Arc<ArrayRecord>, ArrayProgress) {
         let array = self.arrays.live.remove(&id).expect("the caller looked");
-        let idle = !array.in_line && array.reserved.is_none() && array.requeued.is_empty();
+        let idle = !array.in_line && array.due.is_none() && array.reserved.is_none() && array.requeued.is_empty();
         assert!(idle, "an array ends with its last task");
-        array.due.map(|due| self.timers.remove(&(due, id)));
         self.arrays.stopping.remove(&id);
         self.demands.release(array.demand);
         (array.record, array.progress)

@@ -2,6 +2,7 @@
 //! bytes of every shipped version, and the memory that a queued job costs.
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
 
+mod array_ends;
 mod arrays;
 mod attempts;
 mod build;

@@ -2,6 +2,7 @@
 //! commands and replies. Where the real one may choose (which node, which of two pauses), it checks that the choice was
 //! allowed and adopts it.
 
+mod array;
 mod check;
 mod job;
 mod requests;
@@ -32,7 +33,9 @@ pub(crate) type Sight = BTreeMap<u128, Seen>;
 #[derive(Default)]
 pub(crate) struct Model {
     now: u64,
+    /// Tasks are jobs here.
     jobs: Vec<Job>,
+    arrays: Vec<Array>,
     nodes: Vec<Node>,
     requests: Requests,
     accepted: u64,
@@ -53,6 +56,19 @@ struct Job {
     attempts: Vec<(u64, bool)>,
     failures: u32,
     losses: u32,
+    /// The array that it is a task of.
+    array: Option<u128>,
+    /// A task that has never had a place.
+    fresh: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Array {
+    id: u128,
+    order: u64,
+    spec: JobSpec,
+    cap: Option<u32>,
+    cancelled: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -87,17 +103,25 @@ impl Model {
         self.now = self.now.max(time);
         match command {
             Command::Submit(submit) => self.submit(submit, reply, sight),
+            Command::SubmitArray(submit) => self.submit_array(submit, reply),
             Command::Retry { request, job, .. } => {
-                self.requested(request, What::Retry(job.0), reply, |model| model.retry(request.id.0, job.0, sight));
+                self.requested(request, What::Retry(job.0), reply, |model| match job.is_array() {
+                    true => model.retry_array(request.id, job.0),
+                    false => model.retry(request.id.0, job.0, sight),
+                });
             }
             Command::Cancel { request, job, .. } => {
-                self.requested(request, What::Cancel(job.0), reply, |model| model.cancel(job.0));
+                self.requested(request, What::Cancel(job.0), reply, |model| match job.is_array() {
+                    true => model.cancel_array(job.0),
+                    false => model.cancel(job.0),
+                });
             }
             Command::DrainNode { request, node, draining } => {
                 self.requested(request, What::Drain(node.0, *draining), reply, |model| model.drain(node.0, *draining));
             }
             Command::RegisterNode(registration) => self.register(registration, reply, sight),
             Command::LapseNode { node, epoch } => self.lapse(node.0, epoch.0, reply, sight),
+            Command::Assign(assign) if !assign.job.is_plain() => self.assign_task(assign, reply),
             Command::Assign(assign) => self.assign(assign.job.0, assign.node.0, assign.epoch.0, reply),
             Command::EndAttempt(end) => self.end_attempt(end, reply, sight),
             Command::FireTimers { upto, max } => self.fire(upto.0, *max, reply),
@@ -161,7 +185,19 @@ impl Model {
         self.accepted += 1;
         let waits = state == State::Queued(now);
         let (order, attempts) = (self.accepted, Vec::new());
-        self.jobs.push(Job { id, order, spec, submitted_at: now, state, attempts, failures: 0, losses: 0 });
+        let (array, fresh) = (None, false);
+        self.jobs.push(Job {
+            id,
+            order,
+            spec,
+            submitted_at: now,
+            state,
+            attempts,
+            failures: 0,
+            losses: 0,
+            array,
+            fresh,
+        });
         match sight.get(&id).and_then(|seen| seen.place) {
             Some((node, fence)) => {
                 self.check_no_overtaking(id, node);
@@ -307,13 +343,14 @@ impl Model {
     fn fire(&mut self, upto: u64, max: u32, reply: &Reply) {
         let now = self.now;
         let upto = upto.min(now);
-        let mut due: Vec<(u64, u128)> = self.jobs.iter().filter_map(|job| Some((job.due()?, job.id))).collect();
+        let mut due: Vec<(u64, u128)> = self.jobs.iter().filter_map(|job| Some((job.due()?, job.timed_by()))).collect();
         due.retain(|(at, _)| *at <= upto);
         due.sort_unstable();
+        due.dedup();
         due.truncate(max as usize);
         for (_, id) in &due {
-            let job = self.jobs.iter_mut().find(|job| job.id == *id).expect("just seen");
-            job.fire(now);
+            let timed = self.jobs.iter_mut().filter(|job| job.timed_by() == *id && job.due().is_some());
+            timed.for_each(|job| job.fire(now));
         }
         let more = self.jobs.iter().any(|job| job.due().is_some_and(|at| at <= upto));
         assert_eq!(*reply, Reply::TimersFired { jobs: due.len() as u32, more });
@@ -339,6 +376,7 @@ impl Model {
         self.last_fence = fence;
         let at = self.now;
         let job = self.jobs.iter_mut().find(|job| job.id == id).expect("just seen");
+        job.fresh = false;
         job.state = State::Running { node, at };
         job.attempts.push((fence, false));
     }

@@ -7,6 +7,7 @@ use proptest::{
     prelude::{ProptestConfig, proptest},
 };
 use quorla_ledger::{
+    array::ArrayRecord,
     codec,
     command::Command,
     ids::JobId,
@@ -92,6 +93,9 @@ impl Told {
             assert!(is_live(seen) || after.get(job).is_none_or(|now| now == seen), "I3, I6: an end is final");
         }
         for (job, seen) in &after {
+            if seen.state == ARRAY {
+                continue;
+            }
             let waits = self.world.ledger.why_waiting(JobId(*job), &self.world.tables);
             assert_eq!(waits.is_some(), is_live(seen), "I16: {waits:?}");
         }
@@ -102,6 +106,9 @@ impl Told {
     }
 }
 
+/// The state under which an array itself is seen, beside its tasks.
+const ARRAY: &str = "array";
+
 fn is_live(seen: &Seen) -> bool {
     !matches!(seen.state, "succeeded" | "failed" | "cancelled" | "deadline")
 }
@@ -110,6 +117,9 @@ fn is_live(seen: &Seen) -> bool {
 fn sight(world: &World) -> Sight {
     let tables = [Table::Live, Table::Ended].into_iter();
     let records = tables.flat_map(|table| world.all::<JobRecord>(table));
+    let arrays = world.all::<ArrayRecord>(Table::Arrays);
+    let tasks = arrays.iter().flat_map(|array| (array.first..=array.last).map(|index| array.id.task(index)));
+    let records = records.chain(tasks.filter_map(|task| world.task(task)));
     let seen = records.map(|record| {
         let (state, until) = match &record.state {
             JobState::Delayed { until } => ("delayed", Some(until.0)),
@@ -125,7 +135,12 @@ fn sight(world: &World) -> Sight {
         let place = record.state.placed().map(|placed| (placed.node.0, placed.fence.0));
         (record.id.0, Seen { state, until, place, reserved: record.reserved.map(|node| node.0) })
     });
-    seen.collect()
+    let of_array = |array: &ArrayRecord| {
+        let reserved = world.array(array.id).progress.reserved.map(|node| node.0);
+        (array.id.0, Seen { state: ARRAY, until: None, place: None, reserved })
+    };
+    let seen_arrays: Vec<_> = arrays.iter().map(of_array).collect();
+    seen.chain(seen_arrays).collect()
 }
 
 /// All records but those whose shape follows the batches: pages of events, and the counters.

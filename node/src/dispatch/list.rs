@@ -248,7 +248,7 @@ mod tests {
             assert!(refused.message.contains(what), "{refused:?}");
         }
         let id = JobId::from_u128(u128::MAX).to_string();
-        assert_eq!(id.len(), ID_BYTES);
+        assert_eq!(id.len(), ID_BYTES + INDEX_BYTES);
         let query = ListQuery { cursor: Some(id), states: JobState::ALL.to_vec(), ..ListQuery::default() };
         assert!(bounded("list jobs", &lengths(&query)).is_ok());
     }

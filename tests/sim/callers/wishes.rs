@@ -97,7 +97,7 @@ impl World {
 
     fn wish_array(&mut self, caller: Caller) -> ClientRequest {
         let now = self.agenda.now();
-        let spec = Box::new(workload::spec(&mut self.dice, now));
+        let spec = Box::new(workload::spec_of_tasks(&mut self.dice, now));
         let (tasks, running_max) = workload::tasks(&mut self.dice);
         let request = self.request_of_array(caller);
         ClientRequest::SubmitArray { request, spec, tasks, running_max }

@@ -36,7 +36,12 @@ impl Model {
 
     /// Whether the node is kept free for somebody ahead of this job.
     pub(super) fn barred(&self, job: &Job, node: u32) -> bool {
-        let holder = self.reserved.get(&node).and_then(|id| self.jobs.iter().find(|other| other.id == *id));
+        let Some(id) = self.reserved.get(&node) else { return false };
+        if let Some(array) = self.arrays.iter().find(|array| array.id == *id) {
+            let rank = |priority, order| (u8::MAX - priority, order);
+            return rank(array.spec.priority, array.order) < rank(job.spec.priority, job.order);
+        }
+        let holder = self.jobs.iter().find(|other| other.id == *id);
         holder.is_some_and(|holder| holder.id != job.id && ahead(holder, job))
     }
 
@@ -45,7 +50,7 @@ impl Model {
     }
 
     fn can_start(&self, job: &Job, node: u32) -> bool {
-        self.fits(job, node) && !self.barred(job, node)
+        self.fits(job, node) && !self.barred(job, node) && self.may_run(job)
     }
 
     /// R19: nobody ahead of a newcomer could use the node that it got.
@@ -81,7 +86,13 @@ impl Model {
     }
 
     pub(super) fn compare(&self, sight: &Sight) {
-        assert_eq!(self.jobs.len(), sight.len(), "the same jobs");
+        assert_eq!(self.jobs.len() + self.arrays.len(), sight.len(), "the same jobs");
+        for array in &self.arrays {
+            let placed = self.jobs.iter().filter(|job| job.array == Some(array.id) && job.node().is_some()).count();
+            assert!(array.cap.is_none_or(|cap| placed <= cap as usize), "I8: {placed} of {:?} run", array.cap);
+            let waits = self.queued().any(|job| job.array == Some(array.id) && self.may_run(job));
+            assert!(sight[&array.id].reserved.is_none() || waits, "only who waits reserves");
+        }
         for job in &self.jobs {
             let seen = sight.get(&job.id).unwrap_or_else(|| panic!("job {:x} is gone", job.id));
             let place = job.node().map(|node| (node, job.attempts.last().expect("placed").0));
@@ -111,5 +122,6 @@ impl Model {
 }
 
 fn ahead(one: &Job, other: &Job) -> bool {
-    (u8::MAX - one.spec.priority, one.order) < (u8::MAX - other.spec.priority, other.order)
+    let rank = |job: &Job| (u8::MAX - job.spec.priority, job.order, job.fresh, job.id);
+    rank(one) < rank(other)
 }

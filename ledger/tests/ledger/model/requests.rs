@@ -1,7 +1,7 @@
 //! What a naive ledger remembers of requests: everything that was asked, in full.
 
 use quorla_ledger::{
-    command::Request,
+    command::{Request, Tasks},
     ids::JobId,
     reply::{Refusal, Reply},
     spec::JobSpec,
@@ -20,6 +20,7 @@ pub(super) struct Requests {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum What {
     Submit(Box<JobSpec>),
+    Array(Box<(JobSpec, Tasks, Option<u32>)>),
     Retry(u128),
     Cancel(u128),
     Drain(u32, bool),

@@ -5,7 +5,7 @@ use proptest::{
     prop_oneof,
 };
 use quorla_ledger::{
-    command::{Assign, Command, EndAttempt},
+    command::{Assign, Command, EndAttempt, Tasks},
     ids::{Epoch, Fence, JobId, NodeId},
     limits::DEDUP_WINDOW,
     outcome::{Exit, Tail, Tails},
@@ -28,6 +28,12 @@ pub(crate) enum Op {
         key: Option<u8>,
         bob: bool,
         age_ms: u16,
+    },
+    SubmitArray {
+        shape: u8,
+        priority: u8,
+        tasks: u8,
+        cap: u8,
     },
     /// An earlier request once more: as it was, with another seed, specification, id or key.
     Repeat {
@@ -75,6 +81,12 @@ pub(crate) enum Op {
 pub(crate) fn op() -> impl Strategy<Value = Op> {
     let submit = (any::<u8>(), 0_u8..102, proptest::option::weighted(0.3, 0_u8..4), any::<bool>(), 0_u16..20)
         .prop_map(|(shape, priority, key, bob, age_ms)| Op::Submit { shape, priority, key, bob, age_ms });
+    let array = (any::<u8>(), 0_u8..100, 1_u8..6, 0_u8..4).prop_map(|(shape, priority, tasks, cap)| Op::SubmitArray {
+        shape,
+        priority,
+        tasks,
+        cap,
+    });
     let end = (any::<u8>(), proptest::bool::weighted(0.15), any::<u8>(), any::<bool>(), 0_u8..20)
         .prop_map(|(which, stale, exit, refill, output)| Op::End { which, stale, exit, refill, output });
     let register = (0_u8..4, proptest::bool::weighted(0.3), 1_u8..6).prop_map(|(n, again, width)| Op::Register {
@@ -84,6 +96,7 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
     });
     prop_oneof![
         12 => submit,
+        3 => array,
         3 => (any::<u8>(), 0_u8..6).prop_map(|(which, change)| Op::Repeat { which, change }),
         1 => any::<u8>().prop_map(Op::Retry),
         3 => any::<u8>().prop_map(Op::Cancel),
@@ -123,12 +136,14 @@ impl History {
                 submit.request.id = JobId::new(born, submit.request.id.random());
                 self.asked(Command::Submit(submit))
             }
+            Op::SubmitArray { shape, priority, tasks, cap } => {
+                let mut submit = world.submission_of_array(shaped(shape, world.now), tasks.into());
+                (submit.spec.priority, submit.running_max) = (priority, (cap > 0).then_some(cap.into()));
+                self.asked(Command::SubmitArray(submit))
+            }
             Op::Repeat { which, change } => self.repeat(which, change, world),
             Op::Retry(which) => match pick(&self.jobs, which) {
-                Some(job) => {
-                    let request = world.request();
-                    self.asked(Command::Retry { request, job, seed: u64::from(which) })
-                }
+                Some(job) => self.asked(world.retry(job)),
                 None => vec![],
             },
             Op::Cancel(which) => match pick(&self.jobs, which) {
@@ -183,6 +198,13 @@ impl History {
     fn asked(&mut self, command: Command) -> Vec<Command> {
         if let Command::Submit(submit) = &command {
             self.jobs.push(submit.request.id);
+        }
+        if let Command::SubmitArray(submit) = &command {
+            let (array, Tasks::Range { last, .. }) = (submit.request.id, &submit.tasks) else {
+                unreachable!("as drawn")
+            };
+            self.jobs.push(array);
+            self.jobs.extend((0..=*last).map(|index| array.task(index)));
         }
         if let Command::Retry { request, .. } = &command {
             self.jobs.push(request.id);

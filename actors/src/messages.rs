@@ -10,7 +10,7 @@ use quorla_ledger::{
     command::EndAttempt,
     ids::{Epoch, Fence, JobId, NodeId},
     outcome::StopCause,
-    spec::Kill,
+    spec::{Kill, Limits},
     units::{Bytes, Millis},
 };
 use serde::{Deserialize, Serialize};
@@ -115,6 +115,10 @@ pub struct Work {
     pub working_dir: Option<String>,
     /// Given on standard input.
     pub stdin: Vec<u8>,
+    /// What it may use at the most.
+    pub limits: Limits,
+    /// The user that it runs as; none: the node's own.
+    pub run_as: Option<String>,
     /// How it is ended before its time.
     pub kill: Kill,
     /// Bytes of each output stream to keep.

@@ -12,11 +12,13 @@
 //! - whatever a job does, the node's memory per attempt is bounded by the tails and the standard input it was given.
 
 pub mod agent;
+pub mod cgroup;
 mod children;
 pub mod environment;
 pub mod outcome;
 mod ring;
 pub mod spec;
 mod sys;
+mod users;
 pub mod warden;
 mod wire;

@@ -100,7 +100,7 @@ impl Exit {
         match attempt.outcome {
             AttemptOutcome::TimedOut => Self::RUN_DEADLINE,
             AttemptOutcome::NotStarted => code(attempt.exit_code).map_or(Self::RUN_NOT_STARTED, Self),
-            AttemptOutcome::Signalled => {
+            AttemptOutcome::Signalled | AttemptOutcome::Oom => {
                 code(attempt.signal.map(|signal| signal.saturating_add(128))).map_or(Self::RUN_FAILED, Self)
             }
             _ => code(attempt.exit_code).map_or(Self::RUN_FAILED, Self),
@@ -169,6 +169,7 @@ mod tests {
             (JobState::Succeeded, AttemptOutcome::Succeeded, Some(0), None, 0),
             (JobState::Failed, AttemptOutcome::Failed, Some(7), None, 7),
             (JobState::Failed, AttemptOutcome::Signalled, None, Some(9), 137),
+            (JobState::Failed, AttemptOutcome::Oom, None, Some(9), 137),
             (JobState::Failed, AttemptOutcome::NotStarted, Some(127), None, 127),
             (JobState::Failed, AttemptOutcome::NotStarted, None, None, 126),
             (JobState::Failed, AttemptOutcome::TimedOut, None, Some(15), 124),

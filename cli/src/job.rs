@@ -5,6 +5,7 @@ mod duration;
 mod explain;
 mod from_file;
 mod history;
+mod limits;
 mod list;
 mod logs;
 mod printing;

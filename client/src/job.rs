@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use constraint::{Constraint, LabelRule, ParseConstraintError};
-pub use policy::{Backoff, KillSignal, Resources, RetryPolicy, Timeouts};
+pub use policy::{Backoff, KillSignal, Limits, Resources, RetryPolicy, Timeouts};
 pub use read::{Place, ReadJobError};
 
 use crate::limits::OUTPUT_TAIL_BYTES_DEFAULT;
@@ -52,6 +52,12 @@ pub struct JobRequest {
     /// What it occupies while it runs. Default: one slot, nothing else.
     #[serde(default)]
     pub resources: Resources,
+    /// What it may use at the most. Default: what the node has; no core dumps.
+    #[serde(default)]
+    pub limits: Limits,
+    /// The user that it runs as: a name of the node's `/etc/passwd`, or `uid:gid`. Default: the node's own.
+    #[serde(default)]
+    pub run_as: Option<String>,
     /// Which nodes may run it, by their labels; all must hold. Default: any node.
     #[serde(default)]
     pub constraints: Vec<Constraint>,
@@ -94,6 +100,8 @@ impl JobRequest {
             working_directory: None,
             stdin: Payload::default(),
             resources: Resources::default(),
+            limits: Limits::default(),
+            run_as: None,
             constraints: Vec::new(),
             retry: RetryPolicy::default(),
             timeouts: Timeouts::default(),

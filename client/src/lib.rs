@@ -48,8 +48,8 @@ pub use error::{Error, SetupError};
 
 pub use ids::{JobId, ParseJobIdError, RequestId, canonical_prefix};
 pub use job::{
-    Backoff, Constraint, JobRequest, KillSignal, LabelRule, ParseConstraintError, Place, ReadJobError, Resources,
-    RetryPolicy, Timeouts,
+    Backoff, Constraint, JobRequest, KillSignal, LabelRule, Limits, ParseConstraintError, Place, ReadJobError,
+    Resources, RetryPolicy, Timeouts,
 };
 pub use options::Options;
 pub use payload::Payload;

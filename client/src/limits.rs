@@ -52,6 +52,22 @@ pub const SPAN_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1000;
 pub const OUTPUT_TAIL_BYTES_DEFAULT: u32 = 8 * 1024;
 /// Bytes that may be kept of each output stream.
 pub const OUTPUT_TAIL_BYTES_MAX: u32 = 64 * 1024;
+/// Thousandths of a CPU that a job may be limited to.
+pub const CPU_LIMIT_MILLI_MAX: u64 = 1_000_000;
+/// The least of them.
+pub const CPU_LIMIT_MILLI_MIN: u64 = 10;
+/// The least memory that a job may be limited to, in bytes.
+pub const MEMORY_LIMIT_BYTES_MIN: u64 = 1024 * 1024;
+/// Bytes that a job may be limited to: of memory, of each file, of a core dump.
+pub const LIMIT_BYTES_MAX: u64 = 1 << 50;
+/// Processes and threads that a job may be limited to.
+pub const PROCESSES_LIMIT_MAX: u64 = 4_194_304;
+/// Open files that each process of a job may be limited to.
+pub const OPEN_FILES_LIMIT_MAX: u64 = 1_048_576;
+/// The least of them.
+pub const OPEN_FILES_LIMIT_MIN: u64 = 4;
+/// Bytes of the user that a job runs as.
+pub const USER_BYTES_MAX: usize = 64;
 /// Bytes of an idempotency key.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
 /// Bytes of a reason given with a cancellation.

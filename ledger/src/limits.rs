@@ -61,6 +61,20 @@ pub enum Limit {
     ItemsAtOnce,
     /// Bytes of the items in one command of an upload.
     ItemsAtOnceBytes,
+    /// Thousandths of a CPU that a job may be limited to.
+    CpuLimitMilli,
+    /// Bytes of memory that a job may be limited to.
+    MemoryLimitBytes,
+    /// Processes and threads that a job may be limited to.
+    ProcessesLimit,
+    /// Open files that each process of a job may be limited to.
+    OpenFilesLimit,
+    /// Bytes that each file of a job may be limited to.
+    FileLimitBytes,
+    /// Bytes that a core dump of a job may be limited to.
+    CoreLimitBytes,
+    /// Bytes of the name of the user that a job runs as.
+    UserBytes,
 }
 
 impl Limit {
@@ -85,15 +99,26 @@ impl Limit {
             Self::SpanMs => 366 * 24 * 3_600 * 1_000,
             Self::OutputTailBytes => 64 * 1_024,
             Self::IdempotencyKeyBytes => 256,
-            Self::Signal => 64,
             Self::Tasks => 1_000_000,
             Self::ItemBytes => 4_096,
             Self::ItemsBytes => 64 * 1_024 * 1_024,
             Self::ItemsAtOnce => 8_192,
             Self::ItemsAtOnceBytes => 1_024 * 1_024,
+            Self::Signal | Self::UserBytes => 64,
+            Self::CpuLimitMilli => 1_000_000,
+            Self::MemoryLimitBytes | Self::FileLimitBytes | Self::CoreLimitBytes => 1 << 50,
+            Self::ProcessesLimit => 4_194_304,
+            Self::OpenFilesLimit => 1_048_576,
         }
     }
 }
+
+/// The least CPU that a job can be limited to, in thousandths: the kernel shares out no less than a millisecond at a time.
+pub const CPU_LIMIT_MILLI_MIN: u64 = 10;
+/// The least memory that a job can be limited to: with less, hardly a program starts.
+pub const MEMORY_LIMIT_BYTES_MIN: u64 = 1 << 20;
+/// The least open files of a process: its three streams, and one for what it loads.
+pub const OPEN_FILES_LIMIT_MIN: u64 = 4;
 
 /// Jobs that have not ended; a submit beyond it is refused.
 pub const LIVE_JOBS_MAX: usize = 1_000_000;

@@ -34,6 +34,8 @@ pub enum Exit {
         /// Why, for people; at most 256 bytes.
         message: String,
     },
+    /// It needed more memory than its limit, and the kernel killed it or a part of it without which it failed.
+    OutOfMemory,
 }
 
 /// Why a process could not be started.
@@ -47,6 +49,10 @@ pub enum StartFailure {
     WorkingDir,
     /// The machine refused: no process, memory or descriptor left.
     Machine,
+    /// The node can't enforce a limit that the job demands.
+    Limit,
+    /// The node can't run it as the user that the job names.
+    User,
 }
 
 /// What an attempt used of the machine.
@@ -58,7 +64,7 @@ pub struct Usage {
     pub user: Millis,
     /// CPU time in the kernel.
     pub system: Millis,
-    /// Largest resident set.
+    /// Largest resident set of one process; with a limit of memory, the most that all processes together had.
     pub rss_max: Bytes,
 }
 

@@ -30,6 +30,10 @@ pub struct JobSpec {
     pub stdin: Vec<u8>,
     /// What it needs of a node.
     pub demand: Demand,
+    /// What it may use at the most while it runs.
+    pub limits: Limits,
+    /// The user that it runs as, by name or `uid:gid`; none: the node's own.
+    pub run_as: Option<String>,
     /// What follows a failure.
     pub retry: RetryPolicy,
     /// How long it may take.
@@ -62,6 +66,24 @@ pub struct Resources {
     pub memory: Bytes,
     /// Places to run.
     pub slots: u32,
+}
+
+/// What the kernel keeps an attempt to; `None` leaves what the node has. Placement looks at the demand instead: what an
+/// attempt may use at the most and what is kept free for it are two things. The first three count all its processes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// CPU time per time.
+    pub cpu: Option<MilliCpu>,
+    /// Memory, without any swap; an attempt that needs more is killed.
+    pub memory: Option<Bytes>,
+    /// Processes and threads.
+    pub processes: Option<u32>,
+    /// Open files of each process.
+    pub open_files: Option<u32>,
+    /// Size of each file that it writes.
+    pub file: Option<Bytes>,
+    /// Size of a core dump; none is written without it.
+    pub core: Option<Bytes>,
 }
 
 /// A condition on a node's label.

@@ -163,6 +163,8 @@ pub struct ResourcesConfig {
     pub memory_bytes: Option<u64>,
     /// Attempts at once.
     pub slots: Option<u32>,
+    /// The cgroup below which jobs with limits get theirs; `None`: the node's own.
+    pub cgroup: Option<PathBuf>,
 }
 
 /// `[http]`: the loopback port of health, readiness and metrics.

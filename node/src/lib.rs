@@ -8,6 +8,7 @@
 //!   transport  consensus' Transport over the endpoint
 //!   gossip     live members (hints only)
 //!   link       ractor_cluster over a stream: inspection between nodes
+//! abilities  what limits this node can enforce, as labels
 //! http     /healthz /readyz /metrics on loopback
 //! metrics  every metric's name
 //! log      how lines look
@@ -15,6 +16,7 @@
 //! ```
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod abilities;
 pub mod clock;
 pub mod config;
 pub mod dispatch;

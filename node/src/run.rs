@@ -115,14 +115,14 @@ impl Node {
         let listening = network.listening();
         let (gate, service) = (network.readiness.require("consensus"), network.readiness.require("service"));
         let (storage, consensus) = network.join(&config, found, options.found, &gate).await?;
-        let processes = parts::process_agent(&config, options.warden).await?;
+        let processes = parts::process_agent(&config, &network.own, options.warden).await?;
         let transport: Arc<dyn quorla_consensus::Transport> = Arc::new(network.transport.clone());
         let replica = Arc::new(ConsensusReplica::new(consensus.clone(), transport, Arc::new(SystemClock)));
         let store = parts::output_store(&config).await?;
         let kind = quorla_actors::kind::process::Processes::new(Arc::clone(&processes), Arc::clone(&store));
         let kind = Arc::new(kind);
         let ground = Ground { replica: Arc::clone(&replica) as _, group: replica, kind };
-        let settings = parts::actor_settings(&config, &network.own);
+        let settings = parts::actor_settings(&config, &network.own, processes.abilities());
         let actors =
             Actors::start(settings, ground).await.map_err(|error| NodeError::Actors { reason: error.to_string() })?;
         let about = network.about(&config, &listening);

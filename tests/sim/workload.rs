@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use quorla_ledger::{
     command::Tasks,
-    spec::{Backoff, Constraint, Demand, JobSpec, Kill, LabelTest, Resources, RetryPolicy, Timeouts},
+    spec::{Backoff, Constraint, Demand, JobSpec, Kill, LabelTest, Limits, Resources, RetryPolicy, Timeouts},
     units::{Bytes, MilliCpu, Millis},
 };
 
@@ -75,6 +75,8 @@ pub(super) fn spec(dice: &mut Dice, now: Millis) -> JobSpec {
         working_dir: None,
         stdin: Vec::new(),
         demand: demand(dice),
+        limits: Limits::default(),
+        run_as: None,
         retry: retry(dice),
         timeouts: timeouts(dice),
         not_before: dice.chance(120).then(|| now.after(Millis(dice.between(500, 8_000)))),

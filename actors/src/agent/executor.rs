@@ -134,5 +134,6 @@ const fn outcome(exit: &Exit) -> &'static str {
         Exit::NotStarted { .. } => "not_started",
         Exit::GivenUp => "given_up",
         Exit::OutputFailed { .. } => "output_failed",
+        Exit::OutOfMemory => "oom",
     }
 }

@@ -7,7 +7,7 @@ use std::{path::PathBuf, sync::Arc};
 use futures::{FutureExt, future::BoxFuture};
 use quorla_ledger::{
     outcome::{AttemptEnd, Exit, StartFailure, Tail, Tails, Usage},
-    spec::Kill,
+    spec::{self, Kill},
     units::{Bytes, Millis},
 };
 
@@ -17,7 +17,7 @@ use crate::{
     messages::Start,
     output::OutputStore,
     process::{
-        agent::{self, ProcessAgent, ProcessError},
+        agent::{self, ProcessAgent, ProcessError, SpecRefusal},
         outcome::{self, ProcessOutcome, SpawnFailureKind},
         spec::{Identity, Limits, ProcessSpec, TAIL_BYTES_MAX, WorkingDirectory},
     },
@@ -161,14 +161,33 @@ fn spec(start: &Start, node: &str) -> ProcessSpec {
             .map_or(WorkingDirectory::Fresh, |path| WorkingDirectory::Named(PathBuf::from(path))),
         stdin: work.stdin.clone(),
         tail_bytes_max: u32::try_from(work.output_tail_max.0).map_or(TAIL_BYTES_MAX, |max| max.min(TAIL_BYTES_MAX)),
-        limits: Limits::default(),
+        limits: limits(&work.limits),
+        run_as: work.run_as.clone(),
+    }
+}
+
+fn limits(limits: &spec::Limits) -> Limits {
+    Limits {
+        cpu_milli_max: limits.cpu.map(|cpu| u32::try_from(cpu.0).unwrap_or(u32::MAX)),
+        memory_bytes_max: limits.memory.map(|bytes| bytes.0),
+        processes_max: limits.processes,
+        open_files_max: limits.open_files.map(u64::from),
+        file_bytes_max: limits.file.map(|bytes| bytes.0),
+        core_bytes_max: limits.core.map(|bytes| bytes.0),
     }
 }
 
 /// What could not even be handed to the warden. A machine short of something is no verdict on the job.
 fn not_started(error: &ProcessError) -> AttemptEnd {
     let exit = match error {
-        ProcessError::Refused(_) => Exit::NotStarted { cause: StartFailure::Machine, message: error.to_string() },
+        ProcessError::Refused(refusal) => {
+            let cause = match refusal {
+                SpecRefusal::LimitIsUnsupported { .. } => StartFailure::Limit,
+                SpecRefusal::UserCannotBeChanged { .. } | SpecRefusal::UserIsUnknown(_) => StartFailure::User,
+                _ => StartFailure::Machine,
+            };
+            Exit::NotStarted { cause, message: error.to_string() }
+        }
         _ => Exit::GivenUp,
     };
     AttemptEnd { exit, usage: Usage::default() }
@@ -202,9 +221,12 @@ fn exit(exit: outcome::Exit) -> Exit {
                 SpawnFailureKind::NotExecutable => StartFailure::NotExecutable,
                 SpawnFailureKind::WorkingDirectory => StartFailure::WorkingDir,
                 SpawnFailureKind::Resources => StartFailure::Machine,
+                SpawnFailureKind::Limit => StartFailure::Limit,
+                SpawnFailureKind::User => StartFailure::User,
             };
             Exit::NotStarted { cause, message: failure.message }
         }
+        outcome::Exit::OutOfMemory => Exit::OutOfMemory,
         outcome::Exit::Lapsed | outcome::Exit::WardenGone => Exit::GivenUp,
     }
 }

@@ -11,7 +11,7 @@ use quorla_ledger::{
     limits::HASH_KEPT_EVERY,
     memory::MemoryTables,
     outcome::{AttemptEnd, Exit, Tails, Usage},
-    spec::{Backoff, Demand, JobSpec, Kill, Resources, RetryPolicy, Timeouts},
+    spec::{Backoff, Demand, JobSpec, Kill, Limits, Resources, RetryPolicy, Timeouts},
     units::{Bytes, MilliCpu, Millis},
 };
 
@@ -103,6 +103,8 @@ fn spec(not_before: Option<Millis>) -> JobSpec {
         working_dir: None,
         stdin: Vec::new(),
         demand: Demand { resources: Resources { slots: 1, ..Resources::default() }, constraints: Vec::new() },
+        limits: Limits::default(),
+        run_as: None,
         retry: RetryPolicy {
             attempts_max: 1,
             backoff: Backoff::Fixed(Millis(0)),

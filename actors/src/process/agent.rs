@@ -5,6 +5,7 @@
 //! comes to the node, which kills it before `gone` resolves. For that, the node process may have no children in
 //! other sessions than its own.
 
+mod abilities;
 mod aftermath;
 mod attempt;
 mod directories;
@@ -27,8 +28,10 @@ use tokio::process::{Child, Command};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
+use super::cgroup::CgroupSettings;
 use super::spec::ProcessSpec;
 use super::sys::SLOTS_MAX;
+pub use abilities::Abilities;
 pub use attempt::{Attempt, Killer};
 use shared::Shared;
 pub use validate::SpecRefusal;
@@ -59,6 +62,8 @@ pub struct Settings {
     pub directories: PathBuf,
     /// Attempts at one time; at most 65,536. Each takes two or three open files in the node.
     pub attempts_max: u32,
+    /// Where control groups are made; the place belongs to this agent alone too.
+    pub cgroups: CgroupSettings,
 }
 
 /// What can go wrong with the agent itself.
@@ -101,6 +106,7 @@ pub enum ProcessError {
 #[derive(Debug)]
 pub struct ProcessAgent {
     shared: Arc<Shared>,
+    abilities: Arc<Abilities>,
     directories: PathBuf,
     gone: watch::Receiver<bool>,
     warden_pid: u32,
@@ -115,33 +121,47 @@ impl ProcessAgent {
     /// When the base directory cannot be emptied, or the warden does not start.
     pub async fn start(command: WardenCommand, settings: Settings) -> Result<Self, ProcessError> {
         let directories = directories::prepare(&settings.directories)?;
+        // Before the warden is there: it is to be in the cgroup that the node ends up in.
+        let abilities = Arc::new(Abilities::find(&settings.cgroups));
+        aftermath::clear_groups(&abilities.cgroups).await;
         let failed = |source| ProcessError::StartWarden { program: command.program.clone(), source };
         let (child, socket) = start_warden(&command).map_err(failed)?;
         let warden_pid = child.id().ok_or(ProcessError::WardenIsGone)?;
-        let shared = Arc::new(Shared::new(settings.attempts_max.min(SLOTS_MAX)));
+        let attempts_max = settings.attempts_max.min(SLOTS_MAX);
+        let shared = Arc::new(Shared::new(attempts_max, abilities.cgroups.clone()));
         let (say_gone, gone) = watch::channel(false);
         let (stop, stopped) = oneshot::channel();
         let mut link = link::Link::new(socket, Arc::clone(&shared), directories.clone());
         if !link.await_ready().await {
             return Err(ProcessError::NotAWarden { program: command.program });
         }
+        let left = Arc::clone(&abilities);
         let tending = tokio::spawn(async move {
             link.serve(stopped).await;
             end_warden(child, link).await;
+            aftermath::clear_groups(&left.cgroups).await;
+            left.cgroups.leave();
             let _ = say_gone.send(true);
         });
-        Ok(Self { shared, directories, gone, warden_pid, stop: Some(stop), tending })
+        Ok(Self { shared, abilities, directories, gone, warden_pid, stop: Some(stop), tending })
     }
 
     /// Hands an attempt to the warden. The returned handle must be [waited](Attempt::wait) for: its output is only
     /// read there, and dropping it kills the attempt.
     ///
     /// # Errors
-    /// A refusal when the spec breaks a bound or its fence is in use; an error when there are no more files, or the
+    /// A refusal when the spec breaks a bound, demands what can't be enforced here, or its fence is in use; an error when there are no more files, or the
     /// warden is gone.
     pub fn run(&self, spec: ProcessSpec) -> Result<Attempt, ProcessError> {
         validate::check(&spec)?;
-        Attempt::start(spec, &self.directories, &self.shared)
+        let user = self.abilities.check(&spec)?;
+        Attempt::start(spec, user, &self.directories, &self.shared)
+    }
+
+    /// What it can enforce.
+    #[must_use]
+    pub fn abilities(&self) -> &Abilities {
+        &self.abilities
     }
 
     /// Sends `signal` to the attempt's whole group now, and SIGKILL when it still runs after the grace. An unknown

@@ -32,6 +32,8 @@ pub enum Exit {
     SpawnFailed(SpawnFailure),
     /// The warden killed it, or refused to start it, because the node's lease had run out.
     Lapsed,
+    /// The kernel killed in its control group because it needed more memory than it may have, and it failed.
+    OutOfMemory,
     /// The warden is gone and took the attempt with it; the node must end.
     WardenGone,
 }
@@ -56,6 +58,10 @@ pub enum SpawnFailureKind {
     WorkingDirectory,
     /// The machine lacked something: processes, memory, disk.
     Resources,
+    /// A limit could not be put on it.
+    Limit,
+    /// It could not be given to the user that it is to run as.
+    User,
 }
 
 impl SpawnFailureKind {
@@ -90,7 +96,7 @@ pub struct Usage {
     pub user_ms: u64,
     /// CPU time in the kernel.
     pub system_ms: u64,
-    /// Largest resident set of any one of its processes.
+    /// Largest resident set of any one of its processes; with a memory limit, the most that all together had.
     pub max_rss_bytes: u64,
 }
 
@@ -100,6 +106,7 @@ pub(super) fn exit(end: End, program: &str, directory: &str) -> Exit {
         End::Exited(code) => Exit::Exited(code),
         End::Signaled(signal) => Exit::Signaled(signal),
         End::Lapsed => Exit::Lapsed,
+        End::OutOfMemory => Exit::OutOfMemory,
         End::Failed { stage, errno } => Exit::SpawnFailed(failure(stage, errno, program, directory)),
     }
 }
@@ -118,6 +125,9 @@ fn failure(stage: Stage, errno: i32, program: &str, directory: &str) -> SpawnFai
         Stage::MakeDirectory => {
             (SpawnFailureKind::Resources, format!("make the working directory {directory}: {reason}"))
         }
+        Stage::Limit if short => (SpawnFailureKind::Resources, format!("put the limits on {program}: {reason}")),
+        Stage::Limit => (SpawnFailureKind::Limit, format!("put the limits on {program}: {reason}")),
+        Stage::User => (SpawnFailureKind::User, format!("run {program} as another user: {reason}")),
         Stage::Fork => (SpawnFailureKind::Resources, format!("make a process for {program}: {reason}")),
         Stage::Prepare => (SpawnFailureKind::Resources, format!("prepare the process of {program}: {reason}")),
     };

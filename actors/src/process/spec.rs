@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::cgroup::Controller;
+
 /// How much of each output is kept when the caller names nothing: 8 KiB.
 pub const TAIL_BYTES_DEFAULT: u32 = 8 * 1024;
 /// How much of each output can be kept at the most: 64 KiB.
@@ -28,8 +30,10 @@ pub struct ProcessSpec {
     pub stdin: Vec<u8>,
     /// Bytes kept of each of standard output and error, at most [`TAIL_BYTES_MAX`].
     pub tail_bytes_max: u32,
-    /// Limits that the kernel enforces on each of its processes.
+    /// Limits that the kernel enforces.
     pub limits: Limits,
+    /// Who it runs as: a name of the machine's `/etc/passwd`, or `uid:gid`. None: as the node itself.
+    pub run_as: Option<String>,
 }
 
 /// Who an attempt is, as its own program sees it.
@@ -58,16 +62,49 @@ pub enum WorkingDirectory {
     Named(PathBuf),
 }
 
-/// Limits on each process of an attempt; `None` leaves what the node itself has. Core dumps are always off, and
-/// the soft limit of open files starts at [`OPEN_FILES_SOFT`] whatever the node raised its own to.
+/// What an attempt may use at the most; `None` leaves what the node itself has. The first three count all its processes
+/// together and are a control group's, the others hold for each process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of address space.
-    pub address_space_bytes_max: Option<u64>,
-    /// Open files, soft and hard.
+    /// CPU time per time, in thousandths of a CPU.
+    pub cpu_milli_max: Option<u32>,
+    /// Bytes of memory; nothing of it is swapped.
+    pub memory_bytes_max: Option<u64>,
+    /// Processes and threads.
+    pub processes_max: Option<u32>,
+    /// Open files, soft and hard; the soft limit starts at [`OPEN_FILES_SOFT`] whatever the node raised its own to.
     pub open_files_max: Option<u64>,
     /// Size of any file it writes.
     pub file_bytes_max: Option<u64>,
+    /// Size of a core dump; none is written without it.
+    pub core_bytes_max: Option<u64>,
+}
+
+impl Limits {
+    /// Whether a limit of this kind is demanded.
+    #[must_use]
+    pub const fn demand(&self, controller: Controller) -> bool {
+        match controller {
+            Controller::Cpu => self.cpu_milli_max.is_some(),
+            Controller::Memory => self.memory_bytes_max.is_some(),
+            Controller::Processes => self.processes_max.is_some(),
+        }
+    }
+
+    /// Whether a control group is needed.
+    #[must_use]
+    pub const fn demand_a_group(&self) -> bool {
+        self.cpu_milli_max.is_some() || self.memory_bytes_max.is_some() || self.processes_max.is_some()
+    }
+}
+
+/// A user and its group, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct User {
+    /// User id.
+    pub uid: u32,
+    /// Group id; no other group is kept.
+    pub gid: u32,
 }
 
 /// Soft limit of open files of an attempt: programs that use `select` break above it, others may raise it.
@@ -86,6 +123,7 @@ impl ProcessSpec {
             stdin: Vec::new(),
             tail_bytes_max: TAIL_BYTES_DEFAULT,
             limits: Limits::default(),
+            run_as: None,
         }
     }
 }

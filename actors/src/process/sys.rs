@@ -11,9 +11,10 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal};
+use rustix::process::{Gid, Pid, Resource, Rlimit, Signal, Uid};
 
 use super::outcome::Usage;
+use super::spec::User;
 use super::wire::{End, FDS_PER_SPAWN, Stage};
 
 /// Spawns whose outcome is open at any one time; the shared memory takes 4 bytes for each that was ever needed.
@@ -29,7 +30,11 @@ pub(super) struct Launch<'a> {
     /// Standard input, output and error; all above 2.
     pub(super) stdio: &'a [OwnedFd; FDS_PER_SPAWN],
     pub(super) limits: &'a [(Resource, Rlimit)],
-    pub(super) no_new_privileges: bool,
+    /// Files of its control group; writing to them puts the child there.
+    pub(super) doors: &'a [OwnedFd],
+    pub(super) user: Option<User>,
+    /// Whether the directory was made for the attempt: then it is entered even where the way to it is closed to the user.
+    pub(super) fresh: bool,
     pub(super) warden: Pid,
 }
 
@@ -104,38 +109,67 @@ fn pointers(strings: &[CString]) -> Vec<*const c_char> {
 
 /// Runs in the child; returns only when it failed.
 fn become_program(launch: &Launch, arguments: &[*const c_char], environment: &[*const c_char]) -> (Stage, i32) {
-    if let Err(error) = prepare(launch) {
-        return (Stage::Prepare, error.raw_os_error());
+    let enter = || rustix::process::chdir(launch.directory).map_err(|error| (Stage::EnterDirectory, error));
+    let ready = prepare(launch)
+        .and_then(|()| if launch.fresh { enter() } else { Ok(()) })
+        .and_then(|()| launch.user.map_or(Ok(()), become_user))
+        .and_then(|()| depend_on(launch.warden).map_err(|error| (Stage::Prepare, error)))
+        .and_then(|()| if launch.fresh { Ok(()) } else { enter() });
+    if let Err((stage, error)) = ready {
+        return (stage, error.raw_os_error());
     }
-    if let Err(error) = rustix::process::chdir(launch.directory) {
-        return (Stage::EnterDirectory, error.raw_os_error());
-    }
+    unblock_all_signals();
     (Stage::Program, execute(launch.programs, arguments, environment))
 }
 
-fn prepare(launch: &Launch) -> rustix::io::Result<()> {
-    rustix::process::setsid()?;
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    if rustix::process::getppid() != Some(launch.warden) {
-        return Err(rustix::io::Errno::SRCH); // The warden died before the line above: die too.
-    }
-    if launch.no_new_privileges {
-        rustix::thread::set_no_new_privs(true)?;
+/// Everything that may need the warden's own rights.
+fn prepare(launch: &Launch) -> Result<(), (Stage, rustix::io::Errno)> {
+    let at = |stage| move |error| (stage, error);
+    rustix::process::setsid().map_err(at(Stage::Prepare))?;
+    depend_on(launch.warden).map_err(at(Stage::Prepare))?;
+    for door in launch.doors {
+        rustix::io::write(door, b"0").map_err(at(Stage::Limit))?;
     }
     for (number, fd) in (0..).zip(launch.stdio) {
         // SAFETY: plain descriptors of this process; the targets 0, 1, 2 are not owned by any Rust value here.
         if unsafe { libc::dup2(fd.as_raw_fd(), number) } < 0 {
-            return Err(errno());
+            return Err((Stage::Prepare, errno()));
         }
     }
     // SAFETY: closes what is above standard error; no code of the warden runs in this process any more. Everything
     // there is close-on-exec already except what the node itself was started with.
     unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0_u32) };
     for (resource, limit) in launch.limits {
-        rustix::process::setrlimit(*resource, *limit)?;
+        rustix::process::setrlimit(*resource, *limit).map_err(at(Stage::Limit))?;
     }
-    unblock_all_signals();
-    Ok(())
+    rustix::thread::set_no_new_privs(true).map_err(at(Stage::Prepare))
+}
+
+/// Dies with the warden. A change of user undoes this: it is done again after one.
+fn depend_on(warden: Pid) -> rustix::io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    // The warden may have died before the line above: die too.
+    if rustix::process::getppid() == Some(warden) { Ok(()) } else { Err(rustix::io::Errno::SRCH) }
+}
+
+/// Gives up the warden's user, group and all other groups. The pipes become the user's, or it could not open
+/// `/dev/stdout` again.
+fn become_user(user: User) -> Result<(), (Stage, rustix::io::Errno)> {
+    let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+    let change = || {
+        for number in 0..3 {
+            // SAFETY: the three standard descriptors were put there by `prepare` and are open.
+            let stream = unsafe { BorrowedFd::borrow_raw(number) };
+            let kind = rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(stream)?.st_mode);
+            if kind == rustix::fs::FileType::Fifo {
+                rustix::fs::fchown(stream, Some(uid), Some(gid))?;
+            }
+        }
+        rustix::thread::set_thread_groups(&[])?;
+        rustix::thread::set_thread_res_gid(gid, gid, gid)?;
+        rustix::thread::set_thread_res_uid(uid, uid, uid)
+    };
+    change().map_err(|error| (Stage::User, error))
 }
 
 /// Tries each path as `execvp` does: a missing one is passed over, a forbidden one remembered.

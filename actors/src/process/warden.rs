@@ -7,8 +7,8 @@
 //! - a group is signalled only while its leader is not reaped, so never by a reused id;
 //! - `Ended` is sent once per attempt, after its descendants are gone (or [`CLEANUP_MS_MAX`] later).
 //!
-//! What it cannot do: kill processes that another user owns. Unless it runs as root, attempts therefore get
-//! `no_new_privs`, so that none can become another user's.
+//! What it cannot do: kill processes that another user owns, unless it may change users itself. Every attempt gets
+//! `no_new_privs`, so that none can become another user's by its own doing.
 
 mod attempts;
 mod fresh;
@@ -161,7 +161,7 @@ impl Warden {
             while let Some(request) = self.link.next_request()? {
                 match request {
                     link::Received::Spawn(spawn, stdio) => self.spawn(&spawn, &stdio),
-                    link::Received::Plain(request) => self.obey(&request),
+                    link::Received::Plain(request) => self.obey(request),
                 }
             }
             Ok(())
@@ -174,8 +174,8 @@ impl Warden {
         }
     }
 
-    fn obey(&mut self, request: &Request) {
-        match *request {
+    fn obey(&mut self, request: Request) {
+        match request {
             Request::Kill { fence, signal, grace_ms } => {
                 let force_at_ms = (self.boot_ms)().saturating_add(grace_ms);
                 if let Some(pid) = self.attempts.force_at(fence, force_at_ms) {
@@ -183,6 +183,7 @@ impl Warden {
                 }
             }
             Request::LeaseDeadline { boot_ms } => self.deadline_ms = Some(boot_ms).filter(|at| *at != 0),
+            Request::Cgroups(cgroups) => self.launcher.cgroups = cgroups,
             Request::Spawn(_) => {}
         }
     }
@@ -212,7 +213,7 @@ impl Warden {
             self.kill_everything(Phase::Lapsing);
         }
         for pid in self.attempts.take_forced(now_ms) {
-            signal_group(pid, Signal::KILL);
+            self.attempts.by_main(pid).into_iter().for_each(Running::kill);
         }
         if self.hunt_at_ms.is_some_and(|at| now_ms >= at) {
             self.sweep();
@@ -221,7 +222,7 @@ impl Warden {
 
     fn kill_everything(&mut self, phase: Phase) {
         self.phase = phase;
-        self.attempts.lapse_all().for_each(|pid| signal_group(pid, Signal::KILL));
+        self.attempts.lapse_all().for_each(Running::kill);
         self.sweep();
     }
 
@@ -231,9 +232,7 @@ impl Warden {
         while let Some(pid) = sys::ended_child() {
             ended = true;
             let running = self.attempts.end(pid);
-            if running.is_some() {
-                signal_group(pid, Signal::KILL);
-            }
+            running.iter().for_each(Running::kill);
             let (end, usage) = sys::reap(pid);
             match running {
                 Some(running) => self.close(running, end, usage),
@@ -246,11 +245,15 @@ impl Warden {
     }
 
     fn close(&mut self, running: Running, end: End, usage: Usage) {
+        let account = running.account();
         let end = match self.launcher.release(running.slot) {
             Some((stage, errno)) => End::Failed { stage, errno },
             None if running.lapsed => End::Lapsed,
+            None if account.out_of_memory && end != End::Exited(0) => End::OutOfMemory,
             None => end,
         };
+        let max_rss_bytes = account.memory_bytes_max.unwrap_or(usage.max_rss_bytes);
+        let usage = Usage { max_rss_bytes, ..usage };
         let ended_ms = (self.boot_ms)();
         self.attempts.closing.push(Closing { running, end, usage, ended_ms, reported: false });
     }
@@ -286,6 +289,7 @@ impl Warden {
 
     fn remove_directories(&mut self) {
         self.launcher.fresh.remove_spares();
+        self.launcher.cgroups.leave();
         for directory in &self.directories_left {
             let path = Path::new(OsStr::from_bytes(directory.to_bytes()));
             if let Err(error) = std::fs::remove_dir_all(path) {

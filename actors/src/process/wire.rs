@@ -8,11 +8,16 @@
 mod cursor;
 mod frames;
 
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
 use cursor::{Cursor, put_bytes, put_list, put_optional};
 pub(super) use frames::Frames;
 
+use super::cgroup::{Cgroups, Found, Place, Version};
 use super::outcome::Usage;
-use super::spec::{COMMAND_BYTES_MAX, Limits};
+use super::spec::{COMMAND_BYTES_MAX, Limits, User};
 
 /// Largest body of a frame: the largest command, its list lengths and the fixed fields.
 pub(super) const FRAME_BYTES_MAX: usize = 4 * COMMAND_BYTES_MAX;
@@ -37,6 +42,8 @@ pub(super) enum Request {
     LeaseDeadline {
         boot_ms: u64,
     },
+    /// Where to make control groups; before any spawn.
+    Cgroups(Cgroups),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +57,7 @@ pub(super) struct Spawn {
     /// `NAME=value`.
     pub(super) environment: Vec<Vec<u8>>,
     pub(super) limits: Limits,
+    pub(super) user: Option<User>,
 }
 
 /// Warden to node.
@@ -74,8 +82,13 @@ pub(super) struct Ended {
 pub(super) enum End {
     Exited(i32),
     Signaled(i32),
-    Failed { stage: Stage, errno: i32 },
+    Failed {
+        stage: Stage,
+        errno: i32,
+    },
     Lapsed,
+    /// The kernel killed in its control group, and it did not succeed all the same.
+    OutOfMemory,
 }
 
 /// How far a spawn came before it failed.
@@ -87,13 +100,22 @@ pub(super) enum Stage {
     Prepare = 3,
     EnterDirectory = 4,
     Program = 5,
+    Limit = 6,
+    User = 7,
 }
 
 impl Stage {
     pub(super) fn from_raw(raw: u32) -> Option<Self> {
-        [Self::MakeDirectory, Self::Fork, Self::Prepare, Self::EnterDirectory, Self::Program]
-            .into_iter()
-            .find(|stage| *stage as u32 == raw)
+        let all = [
+            Self::MakeDirectory,
+            Self::Fork,
+            Self::Prepare,
+            Self::EnterDirectory,
+            Self::Program,
+            Self::Limit,
+            Self::User,
+        ];
+        all.into_iter().find(|stage| *stage as u32 == raw)
     }
 }
 
@@ -116,9 +138,8 @@ impl Request {
                 out.push(u8::from(spawn.fresh));
                 put_list(out, &spawn.arguments);
                 put_list(out, &spawn.environment);
-                put_optional(out, spawn.limits.address_space_bytes_max);
-                put_optional(out, spawn.limits.open_files_max);
-                put_optional(out, spawn.limits.file_bytes_max);
+                put_limits(out, &spawn.limits);
+                put_optional(out, spawn.user.map(|user| u64::from(user.uid) << 32 | u64::from(user.gid)));
             }
             Self::Kill { fence, signal, grace_ms } => {
                 out.push(2);
@@ -129,6 +150,10 @@ impl Request {
             Self::LeaseDeadline { boot_ms } => {
                 out.push(3);
                 out.extend(boot_ms.to_le_bytes());
+            }
+            Self::Cgroups(cgroups) => {
+                out.push(4);
+                [&cgroups.cpu, &cgroups.memory, &cgroups.processes].into_iter().for_each(|found| put_found(out, found));
             }
         });
     }
@@ -142,14 +167,15 @@ impl Request {
                 fresh: cursor.flag()?,
                 arguments: cursor.list()?,
                 environment: cursor.list()?,
-                limits: Limits {
-                    address_space_bytes_max: cursor.optional()?,
-                    open_files_max: cursor.optional()?,
-                    file_bytes_max: cursor.optional()?,
-                },
+                limits: limits(&mut cursor)?,
+                user: cursor.optional()?.map(user).transpose()?,
             }),
             2 => Self::Kill { fence: cursor.u64()?, signal: cursor.i32()?, grace_ms: cursor.u64()? },
             3 => Self::LeaseDeadline { boot_ms: cursor.u64()? },
+            4 => {
+                let (cpu, memory, processes) = (found(&mut cursor)?, found(&mut cursor)?, found(&mut cursor)?);
+                Self::Cgroups(Cgroups { cpu, memory, processes })
+            }
             _ => return Err(Malformed),
         };
         cursor.end(request)
@@ -174,6 +200,7 @@ impl Notice {
                     End::Signaled(signal) => (2, 0, signal),
                     End::Failed { stage, errno } => (3, stage as u8, errno),
                     End::Lapsed => (4, 0, 0),
+                    End::OutOfMemory => (5, 0, 0),
                 };
                 out.extend([tag, first]);
                 out.extend(second.to_le_bytes());
@@ -204,6 +231,52 @@ impl Notice {
     }
 }
 
+fn put_limits(out: &mut Vec<u8>, limits: &Limits) {
+    let Limits { cpu_milli_max, memory_bytes_max, processes_max, open_files_max, file_bytes_max, core_bytes_max } =
+        *limits;
+    let narrow = [cpu_milli_max, processes_max].map(|bound| bound.map(u64::from));
+    let wide = [memory_bytes_max, open_files_max, file_bytes_max, core_bytes_max];
+    narrow.into_iter().chain(wide).for_each(|bound| put_optional(out, bound));
+}
+
+fn limits(cursor: &mut Cursor) -> Result<Limits, Malformed> {
+    let narrow = |bound: Option<u64>| bound.map(u32::try_from).transpose().map_err(|_| Malformed);
+    Ok(Limits {
+        cpu_milli_max: narrow(cursor.optional()?)?,
+        processes_max: narrow(cursor.optional()?)?,
+        memory_bytes_max: cursor.optional()?,
+        open_files_max: cursor.optional()?,
+        file_bytes_max: cursor.optional()?,
+        core_bytes_max: cursor.optional()?,
+    })
+}
+
+fn user(both: u64) -> Result<User, Malformed> {
+    let half = |bits: u64| u32::try_from(bits).map_err(|_| Malformed);
+    Ok(User { uid: half(both >> 32)?, gid: half(both & u64::from(u32::MAX))? })
+}
+
+/// Why there is none is the node's to know.
+fn put_found(out: &mut Vec<u8>, found: &Found) {
+    let (version, directory) = match found {
+        Ok(Place { version: Version::V1, directory }) => (1, directory.as_os_str().as_bytes()),
+        Ok(Place { version: Version::V2, directory }) => (2, directory.as_os_str().as_bytes()),
+        Err(_) => (0, &[][..]),
+    };
+    out.push(version);
+    put_bytes(out, directory);
+}
+
+fn found(cursor: &mut Cursor) -> Result<Found, Malformed> {
+    let (version, directory) = (cursor.u8()?, PathBuf::from(OsString::from_vec(cursor.bytes()?)));
+    match version {
+        0 => Ok(Err(String::new())),
+        1 => Ok(Ok(Place { version: Version::V1, directory })),
+        2 => Ok(Ok(Place { version: Version::V2, directory })),
+        _ => Err(Malformed),
+    }
+}
+
 fn end(cursor: &mut Cursor) -> Result<End, Malformed> {
     let (tag, stage, value) = (cursor.u8()?, cursor.u8()?, cursor.i32()?);
     match tag {
@@ -211,6 +284,7 @@ fn end(cursor: &mut Cursor) -> Result<End, Malformed> {
         2 => Ok(End::Signaled(value)),
         3 => Ok(End::Failed { stage: Stage::from_raw(stage.into()).ok_or(Malformed)?, errno: value }),
         4 => Ok(End::Lapsed),
+        5 => Ok(End::OutOfMemory),
         _ => Err(Malformed),
     }
 }
@@ -226,7 +300,8 @@ mod tests {
             fresh: true,
             arguments: vec![b"sh".to_vec(), Vec::new()],
             environment: vec![b"A=1".to_vec()],
-            limits: Limits { open_files_max: Some(9), ..Limits::default() },
+            limits: Limits { open_files_max: Some(9), cpu_milli_max: Some(7), ..Limits::default() },
+            user: Some(User { uid: 5, gid: u32::MAX }),
         })
     }
 
@@ -242,13 +317,20 @@ mod tests {
             ended(End::Signaled(9)),
             ended(End::Failed { stage: Stage::Program, errno: 2 }),
             ended(End::Lapsed),
+            ended(End::OutOfMemory),
         ]
     }
 
     #[test]
     fn every_frame_comes_back_as_it_was_sent_whatever_the_cuts() {
-        let requests =
-            [spawn(), Request::Kill { fence: 2, signal: 15, grace_ms: 5 }, Request::LeaseDeadline { boot_ms: 3 }];
+        let place = |version| Ok(Place { version, directory: "/d".into() });
+        let cgroups = Cgroups { cpu: place(Version::V1), memory: place(Version::V2), processes: Err(String::new()) };
+        let requests = [
+            spawn(),
+            Request::Kill { fence: 2, signal: 15, grace_ms: 5 },
+            Request::LeaseDeadline { boot_ms: 3 },
+            Request::Cgroups(cgroups),
+        ];
         let mut bytes = Vec::new();
         requests.iter().for_each(|request| request.encode(&mut bytes));
         let mut frames = Frames::default();

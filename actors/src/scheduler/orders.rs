@@ -40,11 +40,11 @@ fn start(order: Order, records: &dyn Records) -> Option<Start> {
     let attempt = job.timeouts.attempt.map(|timeout| placed.at.after(timeout));
     let whole = job.timeouts.job.map(|timeout| job.submitted_at.after(timeout));
     let deadline: Option<Millis> = [attempt, whole].into_iter().flatten().min();
-    let JobSpec { command, mut env, working_dir, stdin, kill, output_tail_max, .. } = spec;
+    let JobSpec { command, mut env, working_dir, stdin, limits, run_as, kill, output_tail_max, .. } = spec;
     // A job that repeats a task has its index among its variables, where no client can put one.
     let index = env.remove(ARRAY_INDEX).and_then(|index| index.parse().ok());
     let array_index = order.job.of_task().map(|(_, index)| index).or(index);
-    let work = Work { command, env, working_dir, stdin, kill, output_tail_max, array_index };
+    let work = Work { command, env, working_dir, stdin, limits, run_as, kill, output_tail_max, array_index };
     log(order.job, order.fence);
     Some(Start { order, number: job.attempts_made, deadline, work })
 }

@@ -5,10 +5,13 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod ending;
+mod groups;
+mod limits;
 mod node_death;
 mod outcome;
 mod setting;
 mod surroundings;
+mod users;
 
 const ROLE: &str = "QUORLA_TEST_ROLE";
 
@@ -26,5 +29,13 @@ fn warden_role() {
 fn node_role() {
     if std::env::var_os(ROLE).is_some_and(|role| role == "node") {
         node_death::be_a_node();
+    }
+}
+
+/// No test of its own: a node with an attempt in a control group, when the environment says so.
+#[test]
+fn limited_node_role() {
+    if std::env::var_os(ROLE).is_some_and(|role| role == "limited_node") {
+        groups::be_a_node();
     }
 }

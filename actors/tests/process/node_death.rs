@@ -133,7 +133,11 @@ async fn a_warden_blocks_what_a_terminal_and_an_init_send() {
 #[tokio::test]
 async fn what_is_no_warden_is_refused() {
     let scratch = Scratch::new();
-    let settings = quorla_actors::process::agent::Settings { directories: scratch.join("fresh"), attempts_max: 1 };
+    let settings = quorla_actors::process::agent::Settings {
+        directories: scratch.join("fresh"),
+        attempts_max: 1,
+        cgroups: crate::setting::cgroups(),
+    };
     let mut command = role("warden", "warden_role");
     command.program = "/bin/true".into();
     let outcome = quorla_actors::process::agent::ProcessAgent::start(command.clone(), settings.clone()).await;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use quorla_actors::process::agent::{ProcessAgent, Settings, WardenCommand};
+use quorla_actors::process::cgroup::CgroupSettings;
 use quorla_actors::process::outcome::{ProcessOutcome, Tail};
 use quorla_actors::process::spec::{Identity, ProcessSpec};
 
@@ -54,10 +55,19 @@ pub(crate) struct Setting {
 }
 
 pub(crate) async fn setting() -> Setting {
+    setting_in(cgroups()).await
+}
+
+pub(crate) async fn setting_in(cgroups: CgroupSettings) -> Setting {
     let scratch = Scratch::new();
-    let settings = Settings { directories: scratch.join("fresh"), attempts_max: 256 };
+    let settings = Settings { directories: scratch.join("fresh"), attempts_max: 256, cgroups };
     let agent = ProcessAgent::start(role("warden", "warden_role"), settings).await.unwrap();
     Setting { agent, scratch }
+}
+
+/// Control groups that no other test has.
+pub(crate) fn cgroups() -> CgroupSettings {
+    CgroupSettings { parent: None, node: format!("test-{}-{}", std::process::id(), identity().fence) }
 }
 
 impl Setting {

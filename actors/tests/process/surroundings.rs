@@ -53,10 +53,14 @@ async fn signals_limits_and_session_are_fresh() {
         text(&setting.run_script("set -- $(cat /proc/$$/stat); [ $1 = $5 ] && [ $1 = $6 ] && umask").await.stdout);
     assert_eq!(session, "0022\n");
     assert_eq!(text(&setting.run_script("ulimit -Sn; ulimit -c").await.stdout), "1024\n0\n");
-    let mut limited = shell("ulimit -Hn; ulimit -v; ulimit -f");
-    limited.limits =
-        Limits { address_space_bytes_max: Some(1 << 30), open_files_max: Some(77), file_bytes_max: Some(512 * 10) };
-    assert_eq!(text(&setting.run(limited).await.stdout), "77\n1048576\n10\n");
+    let mut limited = shell("ulimit -Hn; ulimit -f; ulimit -c");
+    limited.limits = Limits {
+        open_files_max: Some(77),
+        file_bytes_max: Some(512 * 10),
+        core_bytes_max: Some(512 * 3),
+        ..Limits::default()
+    };
+    assert_eq!(text(&setting.run(limited).await.stdout), "77\n10\n3\n");
 }
 
 #[tokio::test]

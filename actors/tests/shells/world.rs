@@ -30,7 +30,7 @@ use quorla_ledger::{
     ledger::Records,
     memory::MemoryTables,
     record::{JobRecord, Stored},
-    spec::{Backoff, Demand, JobSpec, Kill, Resources, RetryPolicy, Timeouts},
+    spec::{Backoff, Demand, JobSpec, Kill, Limits, Resources, RetryPolicy, Timeouts},
     tables,
     units::{Bytes, MilliCpu, Millis},
 };
@@ -318,6 +318,8 @@ pub(crate) fn spec(program: &str) -> JobSpec {
         working_dir: None,
         stdin: b"input".to_vec(),
         demand: Demand { resources: Resources { slots: 1, ..Resources::default() }, constraints: Vec::new() },
+        limits: Limits::default(),
+        run_as: None,
         retry: RetryPolicy {
             attempts_max: 1,
             backoff: Backoff::Fixed(Millis(0)),

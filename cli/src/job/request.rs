@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use quorla_client::{Backoff, Constraint, JobRequest, KillSignal};
 
 use super::duration::{bytes, cpu_milli, pair, span_ms};
+use super::limits::LimitFlags;
 use crate::fault::Fault;
 
 /// What the job is.
@@ -41,6 +42,8 @@ pub(crate) struct RequestFlags {
     #[arg(short, long, value_name = "NAME=VALUE", value_parser = pair)]
     label: Vec<(String, String)>,
     #[command(flatten)]
+    limits: LimitFlags,
+    #[command(flatten)]
     patience: PatienceFlags,
     /// The same key and job again is the same job
     #[arg(long, value_name = "KEY", value_parser = key())]
@@ -49,6 +52,7 @@ pub(crate) struct RequestFlags {
 
 /// How often, how long and when.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Patience")]
 struct PatienceFlags {
     /// Attempts in all
     #[arg(long, default_value_t = 1, value_name = "N")]
@@ -119,6 +123,7 @@ impl RequestFlags {
         job.labels = self.label.into_iter().collect();
         job.idempotency_key = self.idempotency_key;
         job.not_before_ms = patience.delay.map(|delay| now_ms.saturating_add(delay));
+        self.limits.apply(&mut job);
         patience.apply(&mut job)?;
         Ok(job)
     }

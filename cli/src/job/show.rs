@@ -1,12 +1,12 @@
 //! `quorla job info`.
 
-use quorla_client::{AttemptView, JobView};
+use quorla_client::{AttemptView, JobView, Usage};
 
 use super::rows::took;
 use super::{Which, terms};
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::output::{Document, Output, Table, date, json, printed};
+use crate::output::{Document, Output, Table, date, json, printed, span};
 use crate::session::Session;
 
 pub(super) async fn run(which: &Which, session: &Session, output: &Output) -> Result<Exit, Fault> {
@@ -60,10 +60,19 @@ pub(super) fn describe(attempt: &AttemptView) -> String {
     if attempt.ended_ms.is_some() {
         text.push_str(&format!(", took {}", took(Some(attempt.assigned_ms), attempt.ended_ms)));
     }
+    if let Some(usage) = attempt.usage.as_ref().filter(|usage| **usage != Usage::default()) {
+        text.push_str(&format!(", {}", used(usage)));
+    }
     if let Some(reason) = &attempt.reason {
         text.push_str(&format!(" ({reason})"));
     }
     text
+}
+
+/// What it used, once its process ran.
+fn used(usage: &Usage) -> String {
+    let (cpu, wall) = (usage.cpu_user_ms + usage.cpu_system_ms, usage.wall_ms);
+    format!("ran {} with {} of CPU and at most {} KiB", span(wall), span(cpu), usage.memory_bytes_max.div_ceil(1_024))
 }
 
 /// The command as one could type it.

@@ -13,6 +13,7 @@ pub(super) fn add_to(table: &mut Table, terms: &JobTerms) {
     table.maybe("directory", terms.working_directory.as_ref());
     table.maybe("stdin", (terms.stdin_bytes > 0).then(|| format!("{} bytes", terms.stdin_bytes)));
     table.pair("occupies", occupied(terms));
+    add_limits(table, terms);
     for constraint in &terms.constraints {
         table.pair("constraint", constraint);
     }
@@ -29,6 +30,21 @@ pub(super) fn add_to(table: &mut Table, terms: &JobTerms) {
     if terms.output_tail_bytes != u64::from(usual.output_tail_bytes) {
         table.pair("output kept", format!("{} bytes of each stream", terms.output_tail_bytes));
     }
+}
+
+fn add_limits(table: &mut Table, terms: &JobTerms) {
+    let limits = &terms.limits;
+    table.maybe("CPU limit", limits.cpu_milli.map(|milli| format!("{milli}m")));
+    for (row, bytes) in [
+        ("memory limit", limits.memory_bytes),
+        ("file size limit", limits.file_bytes),
+        ("core size limit", limits.core_bytes),
+    ] {
+        table.maybe(row, bytes.map(|bytes| format!("{bytes} bytes")));
+    }
+    table.maybe("process limit", limits.processes);
+    table.maybe("open file limit", limits.open_files);
+    table.maybe("runs as", terms.run_as.as_ref());
 }
 
 fn occupied(terms: &JobTerms) -> String {
@@ -63,7 +79,7 @@ fn retry(policy: &RetryPolicy) -> String {
 
 #[cfg(test)]
 mod tests {
-    use quorla_client::{Backoff, JobTerms, KillSignal, Resources, RetryPolicy, Timeouts};
+    use quorla_client::{Backoff, JobTerms, KillSignal, Limits, Resources, RetryPolicy, Timeouts};
 
     use super::{Table, add_to};
 
@@ -73,6 +89,8 @@ mod tests {
             working_directory: None,
             stdin_bytes: 0,
             resources: Resources::default(),
+            limits: Limits::default(),
+            run_as: None,
             constraints: Vec::new(),
             retry: RetryPolicy::default(),
             timeouts: Timeouts::default(),
@@ -101,6 +119,15 @@ mod tests {
             working_directory: Some("/srv".into()),
             stdin_bytes: 3,
             resources: Resources { cpu_milli: 500, memory_bytes: 1_024, slots: 2 },
+            limits: Limits {
+                cpu_milli: Some(250),
+                memory_bytes: Some(4_096),
+                processes: Some(7),
+                open_files: Some(8),
+                file_bytes: Some(9),
+                core_bytes: Some(0),
+            },
+            run_as: Some("web".into()),
             constraints: vec!["zone in (a, b)".parse().unwrap()],
             retry: RetryPolicy {
                 attempts_max: 3,
@@ -120,6 +147,8 @@ mod tests {
             "directory\t/srv\n",
             "stdin\t3 bytes\n",
             "occupies\t2 slots, 500m CPU, 1024 bytes of memory\n",
+            "CPU limit\t250m\nmemory limit\t4096 bytes\nfile size limit\t9 bytes\ncore size limit\t0 bytes\n",
+            "process limit\t7\nopen file limit\t8\nruns as\tweb\n",
             "constraint\tzone in (a, b)\n",
             "retry\t3 attempts, every 2.0s, give or take 20 %, on exit code 7, 8 only\n",
             "queue timeout\t1.0s\nattempt timeout\t1m00s\njob timeout\t1h00m\n",

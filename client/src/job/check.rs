@@ -3,9 +3,11 @@
 use super::{Backoff, Constraint, JobRequest, LabelRule};
 use crate::limits::{
     ATTEMPTS_MAX, COMMAND_BYTES_MAX, COMMAND_WORDS_MAX, CONSTRAINT_BYTES_MAX, CONSTRAINT_VALUES_MAX, CONSTRAINTS_MAX,
-    ENV_BYTES_MAX, ENV_COUNT_MAX, IDEMPOTENCY_KEY_BYTES_MAX, JITTER_PERCENT_MAX, LABEL_NAME_BYTES_MAX,
-    LABEL_VALUE_BYTES_MAX, LABELS_MAX, NAME_BYTES_MAX, OUTPUT_TAIL_BYTES_MAX, PRIORITY_MAX, QUEUE_BYTES_MAX,
-    RETRYABLE_EXIT_CODES_MAX, SLOTS_MAX, SPAN_MS_MAX, STDIN_BYTES_MAX, WORKING_DIRECTORY_BYTES_MAX,
+    CPU_LIMIT_MILLI_MAX, CPU_LIMIT_MILLI_MIN, ENV_BYTES_MAX, ENV_COUNT_MAX, IDEMPOTENCY_KEY_BYTES_MAX,
+    JITTER_PERCENT_MAX, LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, LIMIT_BYTES_MAX,
+    MEMORY_LIMIT_BYTES_MIN, NAME_BYTES_MAX, OPEN_FILES_LIMIT_MAX, OPEN_FILES_LIMIT_MIN, OUTPUT_TAIL_BYTES_MAX,
+    PRIORITY_MAX, PROCESSES_LIMIT_MAX, QUEUE_BYTES_MAX, RETRYABLE_EXIT_CODES_MAX, SLOTS_MAX, SPAN_MS_MAX,
+    STDIN_BYTES_MAX, USER_BYTES_MAX, WORKING_DIRECTORY_BYTES_MAX,
 };
 use crate::refusal::{ErrorBody, ErrorCode};
 
@@ -27,6 +29,7 @@ impl JobRequest {
         self.check_env()?;
         self.check_labels()?;
         self.check_demand()?;
+        self.check_limits()?;
         self.check_policy()?;
         at_most("stdin bytes", self.stdin.len(), STDIN_BYTES_MAX)?;
         at_most_u64("kill_grace_ms", self.kill_grace_ms, SPAN_MS_MAX)?;
@@ -90,9 +93,37 @@ impl JobRequest {
         if self.resources.slots == 0 {
             return Err(invalid("resources.slots is 0", "A job occupies at least one slot."));
         }
-        at_most("constraints", self.constraints.len(), CONSTRAINTS_MAX)?;
+        let implied = self.limits.constraints() + usize::from(self.run_as.is_some());
+        at_most("constraints, with those that limits imply", self.constraints.len() + implied, CONSTRAINTS_MAX)?;
         self.constraints.iter().try_for_each(check_constraint)?;
         at_most("constraint bytes", self.constraints.iter().map(constraint_bytes).sum(), CONSTRAINT_BYTES_MAX)
+    }
+
+    fn check_limits(&self) -> Checked {
+        let limits = &self.limits;
+        for (name, value, least, most) in [
+            ("limits.cpu_milli", limits.cpu_milli.map(u64::from), CPU_LIMIT_MILLI_MIN, CPU_LIMIT_MILLI_MAX),
+            ("limits.memory_bytes", limits.memory_bytes, MEMORY_LIMIT_BYTES_MIN, LIMIT_BYTES_MAX),
+            ("limits.processes", limits.processes.map(u64::from), 1, PROCESSES_LIMIT_MAX),
+            ("limits.open_files", limits.open_files.map(u64::from), OPEN_FILES_LIMIT_MIN, OPEN_FILES_LIMIT_MAX),
+            ("limits.file_bytes", limits.file_bytes, 0, LIMIT_BYTES_MAX),
+            ("limits.core_bytes", limits.core_bytes, 0, LIMIT_BYTES_MAX),
+        ] {
+            at_most_u64(name, value.unwrap_or(0), most)?;
+            if let Some(value) = value.filter(|value| *value < least) {
+                let message = format!("submit a job: {name} is {value}, the least is {least}");
+                return Err(ErrorBody::new(ErrorCode::LimitExceeded, message).hint(format!("Raise {name} to {least}.")));
+            }
+        }
+        let Some(user) = &self.run_as else {
+            return Ok(());
+        };
+        at_most("run_as bytes", user.len(), USER_BYTES_MAX)?;
+        without_nul("run_as", user)?;
+        match user.is_empty() {
+            true => Err(invalid("run_as is empty", "Name a user of the node, or uid:gid.")),
+            false => Ok(()),
+        }
     }
 
     fn check_policy(&self) -> Checked {
@@ -209,6 +240,14 @@ mod tests {
         check(limit, "retry.attempts_max", |job| job.retry.attempts_max = ATTEMPTS_MAX + 1);
         check(limit, "output_tail_bytes", |job| job.output_tail_bytes = OUTPUT_TAIL_BYTES_MAX + 1);
         check(limit, "idempotency_key", |job| job.idempotency_key = Some("k".repeat(IDEMPOTENCY_KEY_BYTES_MAX + 1)));
+        check(limit, "limits.memory_bytes", |job| job.limits.memory_bytes = Some(4_096));
+        check(limit, "limits.cpu_milli", |job| job.limits.cpu_milli = Some(9));
+        check(limit, "limits.open_files", |job| job.limits.open_files = Some(u32::MAX));
+        check(limit, "limits imply", |job| {
+            job.limits.processes = Some(1);
+            job.constraints = vec!["a exists".parse().unwrap(); 16];
+        });
+        check(limit, "run_as bytes", |job| job.run_as = Some("u".repeat(65)));
         check(limit, "timeouts.job_ms", |job| job.timeouts.job_ms = Some(u64::MAX));
     }
 
@@ -223,6 +262,7 @@ mod tests {
         check(invalid, "QUORLA_NODE", |job| drop(job.env.insert("QUORLA_NODE".into(), "n1".into())));
         check(invalid, "\"a=b\"", |job| drop(job.labels.insert("a=b".into(), String::new())));
         check(invalid, "resources.slots", |job| job.resources.slots = 0);
+        check(invalid, "run_as", |job| job.run_as = Some(String::new()));
         check(invalid, "name \"a;b\"", |job| job.name = Some("a;b".into()));
         check(invalid, "queue \"\"", |job| job.queue.clear());
     }

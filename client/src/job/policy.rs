@@ -20,6 +20,33 @@ impl Default for Resources {
     }
 }
 
+/// What a running attempt may use at the most, kept by the kernel. None: what the node itself has. A job with one of the
+/// first three runs only on nodes that can enforce it; those three count all its processes together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Thousandths of a CPU, 10 at least. A job that wants more is slowed down.
+    pub cpu_milli: Option<u32>,
+    /// Bytes of memory, 1 MiB at least, without any swap. A job that needs more is killed: its outcome is `oom`.
+    pub memory_bytes: Option<u64>,
+    /// Processes and threads. Another one can't be made.
+    pub processes: Option<u32>,
+    /// Open files of each process, 4 at least.
+    pub open_files: Option<u32>,
+    /// Bytes of each file that it writes. Who writes on gets SIGXFSZ.
+    pub file_bytes: Option<u64>,
+    /// Bytes of a core dump. Default: none is written.
+    pub core_bytes: Option<u64>,
+}
+
+impl Limits {
+    /// How many of them only some nodes can enforce: each is a constraint on the node.
+    pub(super) fn constraints(&self) -> usize {
+        let of_all_processes = [self.cpu_milli.is_some(), self.memory_bytes.is_some(), self.processes.is_some()];
+        of_all_processes.into_iter().filter(|demanded| *demanded).count()
+    }
+}
+
 /// When a failed attempt is followed by another one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

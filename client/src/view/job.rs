@@ -100,6 +100,8 @@ pub enum AttemptOutcome {
     Lost,
     /// Its node could not write its output, and ended it.
     OutputFailed,
+    /// It needed more memory than `limits.memory_bytes`, and the kernel killed it or a part of it.
+    Oom,
 }
 
 impl AttemptOutcome {
@@ -117,6 +119,7 @@ impl AttemptOutcome {
             Self::Cancelled => "cancelled",
             Self::Lost => "lost",
             Self::OutputFailed => "output_failed",
+            Self::Oom => "oom",
         }
     }
 }
@@ -130,11 +133,13 @@ impl fmt::Display for AttemptOutcome {
 /// What an attempt used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
+    /// From the start of its process to the end, milliseconds of the node's clock.
+    pub wall_ms: u64,
     /// CPU time in user mode, milliseconds.
     pub cpu_user_ms: u64,
     /// CPU time in the kernel, milliseconds.
     pub cpu_system_ms: u64,
-    /// Resident memory at its peak, bytes.
+    /// Resident memory of its largest process at the peak, bytes; with a limit of memory, of all together.
     pub memory_bytes_max: u64,
 }
 

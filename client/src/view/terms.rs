@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::job::{Constraint, KillSignal, Resources, RetryPolicy, Timeouts};
+use crate::job::{Constraint, KillSignal, Limits, Resources, RetryPolicy, Timeouts};
 
 /// The terms of a job, beside its command and its place in the queue. Standard input is told by its size.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +17,11 @@ pub struct JobTerms {
     pub stdin_bytes: u64,
     /// What it occupies while it runs.
     pub resources: Resources,
-    /// Which nodes may run it.
+    /// What it may use at the most.
+    pub limits: Limits,
+    /// The user that it runs as; none: the node's own.
+    pub run_as: Option<String>,
+    /// Which nodes may run it, with those that its limits need.
     pub constraints: Vec<Constraint>,
     /// When a failed attempt is followed by another.
     pub retry: RetryPolicy,

@@ -12,7 +12,7 @@ use crate::{
     ids::{Fence, JobId, NodeId},
     ledger::Records,
     limits::LOST_ATTEMPTS_MAX,
-    outcome::{AttemptEnd, Deadline, Exit, Failure, StopCause, Tail, Tails},
+    outcome::{AttemptEnd, Deadline, Exit, Failure, StartFailure, StopCause, Tail, Tails},
     record::{Course, JobRecord, JobState, Stored},
     reply::{Refusal, Reply},
     spec::Backoff,
@@ -169,6 +169,8 @@ impl JobRecord {
 impl crate::spec::RetryPolicy {
     fn allows(&self, exit: &Exit) -> bool {
         match exit {
+            // What a node can't enforce or does not know it will not learn by being asked again.
+            Exit::NotStarted { cause: StartFailure::Limit | StartFailure::User, .. } => false,
             Exit::Code(code) => self.exit_codes.is_empty() || self.exit_codes.contains(code),
             _ => self.exit_codes.is_empty(),
         }

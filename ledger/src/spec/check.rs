@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Backoff, Constraint, JobSpec, LabelTest};
-use crate::{limits::Limit, units::Millis};
+use crate::{
+    limits::{CPU_LIMIT_MILLI_MIN, Limit, MEMORY_LIMIT_BYTES_MIN, OPEN_FILES_LIMIT_MIN},
+    units::{Bytes, Millis},
+};
 
 /// Why a specification is refused, whatever the state of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +44,17 @@ pub enum SpecFault {
     TasksAreEmpty,
     /// An array lets at least one task run.
     RunningIsZero,
+    /// Less than anything can run with.
+    TooLittle {
+        /// What is bounded.
+        limit: Limit,
+        /// The least.
+        least: u64,
+        /// What was asked for.
+        actual: u64,
+    },
+    /// The user to run as is empty or holds a NUL byte.
+    UserIsInvalid(String),
 }
 
 type Checked = Result<(), SpecFault>;
@@ -58,6 +72,7 @@ impl JobSpec {
         self.check_environment()?;
         within(Limit::StdinBytes, len(self.stdin.len()))?;
         self.check_demand()?;
+        self.check_limits()?;
         self.check_retry()?;
         self.check_spans()?;
         if self.kill.signal == 0 {
@@ -104,6 +119,22 @@ impl JobSpec {
         self.demand.constraints.iter().try_for_each(constraint)?;
         // Different demands stay in memory, up to `DEMANDS_MAX` of them.
         within(Limit::ConstraintBytes, self.demand.constraints.iter().map(constraint_bytes).sum())
+    }
+
+    fn check_limits(&self) -> Checked {
+        let limits = &self.limits;
+        let bytes = |bytes: Option<Bytes>| bytes.map(|bytes| bytes.0);
+        between(Limit::CpuLimitMilli, CPU_LIMIT_MILLI_MIN, limits.cpu.map(|cpu| cpu.0))?;
+        between(Limit::MemoryLimitBytes, MEMORY_LIMIT_BYTES_MIN, bytes(limits.memory))?;
+        between(Limit::ProcessesLimit, 1, limits.processes.map(u64::from))?;
+        between(Limit::OpenFilesLimit, OPEN_FILES_LIMIT_MIN, limits.open_files.map(u64::from))?;
+        between(Limit::FileLimitBytes, 0, bytes(limits.file))?;
+        between(Limit::CoreLimitBytes, 0, bytes(limits.core))?;
+        let Some(user) = &self.run_as else {
+            return Ok(());
+        };
+        within(Limit::UserBytes, len(user.len()))?;
+        if user.is_empty() || user.contains('\0') { Err(SpecFault::UserIsInvalid(user.clone())) } else { Ok(()) }
     }
 
     fn check_retry(&self) -> Checked {
@@ -160,6 +191,13 @@ pub fn name(name: &str) -> Checked {
 /// [`SpecFault::TooMuch`] with the bound's name.
 pub const fn within(limit: Limit, actual: u64) -> Checked {
     if actual > limit.max() { Err(SpecFault::TooMuch { limit, actual }) } else { Ok(()) }
+}
+
+fn between(limit: Limit, least: u64, actual: Option<u64>) -> Checked {
+    match actual {
+        Some(actual) if actual < least => Err(SpecFault::TooLittle { limit, least, actual }),
+        actual => within(limit, actual.unwrap_or(0)),
+    }
 }
 
 fn constraint(constraint: &Constraint) -> Checked {

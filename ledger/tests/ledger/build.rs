@@ -6,7 +6,7 @@ use quorla_ledger::{
     command::RegisterNode,
     ids::{BootId, NodeKey, Principal},
     outcome::{AttemptEnd, Exit, Usage},
-    spec::{Backoff, Constraint, Demand, JobSpec, Kill, LabelTest, Resources, RetryPolicy, Timeouts},
+    spec::{Backoff, Constraint, Demand, JobSpec, Kill, LabelTest, Limits, Resources, RetryPolicy, Timeouts},
     units::{Bytes, MilliCpu, Millis},
 };
 
@@ -24,6 +24,8 @@ pub(crate) fn plain() -> JobSpec {
         working_dir: None,
         stdin: Vec::new(),
         demand: Demand { resources: slots(1), constraints: Vec::new() },
+        limits: Limits::default(),
+        run_as: None,
         retry: RetryPolicy {
             attempts_max: 1,
             backoff: Backoff::Fixed(Millis(0)),

@@ -11,7 +11,7 @@ use quorla_ledger::{
     reply::{Refusal, Reply},
     spec::{Backoff, Constraint, JobSpec, LabelTest, check::SpecFault},
     tables::Table,
-    units::{Bytes, Millis},
+    units::{Bytes, MilliCpu, Millis},
 };
 
 use crate::{
@@ -51,6 +51,13 @@ fn with(limit: Limit, amount: u64) -> JobSpec {
         Limit::SpanMs => spec.timeouts.queue = Some(Millis(amount)),
         Limit::OutputTailBytes => spec.output_tail_max = Bytes(amount),
         Limit::Signal => spec.kill.signal = small(amount),
+        Limit::CpuLimitMilli => spec.limits.cpu = Some(MilliCpu(amount)),
+        Limit::MemoryLimitBytes => spec.limits.memory = Some(Bytes(amount)),
+        Limit::ProcessesLimit => spec.limits.processes = Some(u32::try_from(amount).unwrap()),
+        Limit::OpenFilesLimit => spec.limits.open_files = Some(u32::try_from(amount).unwrap()),
+        Limit::FileLimitBytes => spec.limits.file = Some(Bytes(amount)),
+        Limit::CoreLimitBytes => spec.limits.core = Some(Bytes(amount)),
+        Limit::UserBytes => spec.run_as = Some(text(amount)),
         Limit::IdempotencyKeyBytes | Limit::ReasonBytes => unreachable!("a bound of requests, not of specifications"),
         Limit::Tasks | Limit::ItemBytes | Limit::ItemsBytes | Limit::ItemsAtOnce | Limit::ItemsAtOnceBytes => {
             unreachable!("a bound of arrays")
@@ -70,7 +77,7 @@ fn constrained(bytes: u64) -> JobSpec {
     bound_to("l", LabelTest::In(values))
 }
 
-const OF_SPECIFICATIONS: [Limit; 20] = [
+const OF_SPECIFICATIONS: [Limit; 27] = [
     Limit::NameBytes,
     Limit::Arguments,
     Limit::ArgumentBytes,
@@ -91,6 +98,13 @@ const OF_SPECIFICATIONS: [Limit; 20] = [
     Limit::SpanMs,
     Limit::OutputTailBytes,
     Limit::Signal,
+    Limit::CpuLimitMilli,
+    Limit::MemoryLimitBytes,
+    Limit::ProcessesLimit,
+    Limit::OpenFilesLimit,
+    Limit::FileLimitBytes,
+    Limit::CoreLimitBytes,
+    Limit::UserBytes,
 ];
 
 #[test]
@@ -130,7 +144,13 @@ fn every_span_and_name_is_bounded() {
 #[test]
 fn what_makes_no_sense_is_refused() {
     type Change = fn(&mut JobSpec);
-    let rows: [(SpecFault, Change); 18] = [
+    let too_little = |limit, least, actual| SpecFault::TooLittle { limit, least, actual };
+    let rows: [(SpecFault, Change); 23] = [
+        (too_little(Limit::CpuLimitMilli, 10, 9), |spec| spec.limits.cpu = Some(MilliCpu(9))),
+        (too_little(Limit::MemoryLimitBytes, 1 << 20, 4_096), |spec| spec.limits.memory = Some(Bytes(4_096))),
+        (too_little(Limit::ProcessesLimit, 1, 0), |spec| spec.limits.processes = Some(0)),
+        (too_little(Limit::OpenFilesLimit, 4, 3), |spec| spec.limits.open_files = Some(3)),
+        (SpecFault::UserIsInvalid(String::new()), |spec| spec.run_as = Some(String::new())),
         (SpecFault::CommandIsEmpty, |spec| spec.command.clear()),
         (SpecFault::CommandIsEmpty, |spec| spec.command[0].clear()),
         (SpecFault::SlotsAreZero, |spec| spec.demand.resources.slots = 0),

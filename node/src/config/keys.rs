@@ -39,6 +39,7 @@ pub const KEYS: &[Key] = &[
     key("resources.cpu", "(cores of the machine)", "the CPU that jobs may reserve here"),
     key("resources.memory", "(three quarters of the machine's)", "the memory that jobs may reserve here"),
     key("resources.slots", "(4 per core)", "the attempts that run here at once"),
+    key("resources.cgroup", "(the node's own)", "the cgroup below which jobs with limits get theirs"),
     key("http.bind", "127.0.0.1:7711", "the TCP address of health, readiness and metrics"),
     key("http.max_body", "1MiB", "the largest HTTP request body"),
     key("limits.client_connections", "256", "the client connections accepted at once"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Component, PathBuf};
 use std::time::Duration;
 
 use quorla_actors::sessions::SESSIONS_MAX;
@@ -16,6 +16,7 @@ use super::{
     ClusterConfig, Config, GossipConfig, HttpConfig, LeaseConfig, LimitsConfig, LogConfig, LogFormat, MetricsConfig,
     NodeConfig, RaftConfig, ResourcesConfig, RetentionConfig, TransportConfig,
 };
+use crate::abilities;
 use crate::identity::KeyFiles;
 
 const SEEDS_MAX: usize = 64;
@@ -123,6 +124,7 @@ impl Reader<'_> {
             cpu_milli: self.optional("resources.cpu", value::cpu_milli),
             memory_bytes: self.optional("resources.memory", value::bytes),
             slots: self.optional("resources.slots", value::count),
+            cgroup: self.optional("resources.cgroup", cgroup),
         };
         if let Some(slots) = resources.slots {
             self.check_range("resources.slots", u64::from(slots), 0..=NODE_SLOTS_MAX);
@@ -283,13 +285,16 @@ impl Reader<'_> {
 
     fn check_labels(&mut self, labels: &BTreeMap<String, String>) {
         let most = |limit: Limit| usize::try_from(limit.max()).expect("a bound fits memory");
-        self.check_range("node.labels", labels.len(), 0..=most(Limit::Labels));
+        self.check_range("node.labels", labels.len(), 0..=most(Limit::Labels) - abilities::LABELS_MAX);
         let bytes_max = most(Limit::LabelBytes);
         for (name, value) in labels {
             if name.is_empty() || name.len() > bytes_max || value.len() > bytes_max {
                 let message =
                     format!("the label {name:?} must have 1 to {bytes_max} bytes, its value at most {bytes_max}");
                 self.problem(ProblemCode::OutOfRange, "node.labels", message);
+            } else if name.starts_with(abilities::PREFIX) {
+                let message = format!("the label {name:?} begins with {:?}, as the node's own do", abilities::PREFIX);
+                self.invalid("node.labels", message);
             } else if name.contains(['=', '\0']) || value.contains('\0') {
                 let message = format!("the label {name:?} must not contain '=', and neither part of it NUL");
                 self.invalid("node.labels", message);
@@ -312,6 +317,14 @@ impl Reader<'_> {
     fn problem(&mut self, code: ProblemCode, key: &'static str, message: String) {
         self.problems.add(code, &self.draft.origin(key), Some(key), message);
     }
+}
+
+/// A path from the root of a hierarchy that does not climb out of it.
+fn cgroup(raw: &Raw) -> Result<PathBuf, Expected> {
+    let expected = "an absolute path such as \"/quorla\", without \"..\"";
+    let path = PathBuf::from(value::text(raw)?);
+    let plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+    if plain && path.is_absolute() && path.components().count() > 1 { Ok(path) } else { Err(expected) }
 }
 
 fn is_host_and_port(text: &str) -> bool {

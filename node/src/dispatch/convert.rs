@@ -6,13 +6,16 @@ use std::path::Path;
 
 use quorla_client as client;
 use quorla_ledger::{
-    spec::{Backoff, Constraint, Demand, JobSpec, Kill, LabelTest, Resources, RetryPolicy, Timeouts},
+    spec::{Backoff, Constraint, Demand, JobSpec, Kill, LabelTest, Limits, Resources, RetryPolicy, Timeouts},
     units::{Bytes, MilliCpu, Millis},
 };
+
+use crate::abilities;
 
 /// The ledger's specification of a client's job.
 pub fn spec(job: client::JobRequest) -> JobSpec {
     let name = job.name.clone().unwrap_or_else(|| default_name(job.command.first()));
+    let abilities = abilities::needed(&job.limits, job.run_as.is_some());
     JobSpec {
         name,
         queue: job.queue,
@@ -23,8 +26,10 @@ pub fn spec(job: client::JobRequest) -> JobSpec {
         stdin: job.stdin.into_bytes(),
         demand: Demand {
             resources: resources(job.resources),
-            constraints: job.constraints.into_iter().map(constraint).collect(),
+            constraints: job.constraints.into_iter().map(constraint).chain(abilities).collect(),
         },
+        limits: limits(job.limits),
+        run_as: job.run_as,
         retry: retry(job.retry),
         timeouts: timeouts(job.timeouts),
         not_before: job.not_before_ms.map(Millis),
@@ -47,6 +52,28 @@ const fn resources(resources: client::Resources) -> Resources {
         cpu: MilliCpu(resources.cpu_milli as u64),
         memory: Bytes(resources.memory_bytes),
         slots: resources.slots,
+    }
+}
+
+fn limits(limits: client::Limits) -> Limits {
+    Limits {
+        cpu: limits.cpu_milli.map(|milli| MilliCpu(milli.into())),
+        memory: limits.memory_bytes.map(Bytes),
+        processes: limits.processes,
+        open_files: limits.open_files,
+        file: limits.file_bytes.map(Bytes),
+        core: limits.core_bytes.map(Bytes),
+    }
+}
+
+fn shown_limits(limits: &Limits) -> client::Limits {
+    client::Limits {
+        cpu_milli: limits.cpu.map(|cpu| u32::try_from(cpu.0).unwrap_or(u32::MAX)),
+        memory_bytes: limits.memory.map(|bytes| bytes.0),
+        processes: limits.processes,
+        open_files: limits.open_files,
+        file_bytes: limits.file.map(|bytes| bytes.0),
+        core_bytes: limits.core.map(|bytes| bytes.0),
     }
 }
 
@@ -75,6 +102,8 @@ pub(super) fn shown_constraint(constraint: &Constraint) -> client::Constraint {
 pub(super) fn shown_terms(spec: JobSpec) -> client::JobTerms {
     let JobSpec { env, working_dir, stdin, demand, retry, timeouts, not_before, kill, output_tail_max, .. } = spec;
     client::JobTerms {
+        limits: shown_limits(&spec.limits),
+        run_as: spec.run_as,
         env,
         working_directory: working_dir,
         stdin_bytes: u64::try_from(stdin.len()).unwrap_or(u64::MAX),
@@ -178,10 +207,12 @@ mod tests {
         job.retry.backoff = client::Backoff::Fixed { delay_ms: 7 };
         job.retry.retryable_exit_codes = vec![75];
         job.timeouts.attempt_ms = Some(9);
+        job.limits = client::Limits { open_files: Some(4), core_bytes: Some(1), ..client::Limits::default() };
         job.kill_signal = client::KillSignal::Usr2;
         let shown = shown_terms(spec(job.clone()));
         assert_eq!((shown.env, shown.stdin_bytes, shown.resources), (job.env, 3, job.resources));
         assert_eq!((shown.constraints, shown.retry, shown.timeouts), (job.constraints, job.retry, job.timeouts));
+        assert_eq!((shown.limits, shown.run_as), (job.limits, None));
         assert_eq!((shown.kill_signal, shown.kill_grace_ms), (Some(job.kill_signal), job.kill_grace_ms));
     }
 

@@ -101,6 +101,10 @@ fn explain_fault(fault: &SpecFault) -> (ErrorCode, String) {
         SpecFault::KeyIsInvalid(key) => format!("{key:?} is no name of a label or variable"),
         SpecFault::HasNul => "a text holds a NUL byte".into(),
         SpecFault::PathIsRelative(path) => format!("the working directory {path:?} is not an absolute path"),
+        SpecFault::TooLittle { limit, least, actual } => {
+            return (ErrorCode::LimitExceeded, format!("{} is {actual}, at least {least} is accepted", named(*limit)));
+        }
+        SpecFault::UserIsInvalid(name) => format!("{name:?} is no user to run as"),
         SpecFault::VariableIsReserved(name) => format!("the variable {name} is set by Quorla alone"),
         SpecFault::TasksAreEmpty => "an array has at least one task, and its first index is not above its last".into(),
         SpecFault::RunningIsZero => "an array lets at least one task run at a time".into(),
@@ -138,6 +142,13 @@ const fn named(limit: Limit) -> &'static str {
         Limit::ItemsBytes => "the size of all items in bytes",
         Limit::ItemsAtOnce => "the number of items in one request",
         Limit::ItemsAtOnceBytes => "the size of the items in one request in bytes",
+        Limit::CpuLimitMilli => "limits.cpu_milli",
+        Limit::MemoryLimitBytes => "limits.memory_bytes",
+        Limit::ProcessesLimit => "limits.processes",
+        Limit::OpenFilesLimit => "limits.open_files",
+        Limit::FileLimitBytes => "limits.file_bytes",
+        Limit::CoreLimitBytes => "limits.core_bytes",
+        Limit::UserBytes => "the length of run_as in bytes",
     }
 }
 

@@ -14,6 +14,10 @@ use quorla_ledger::{
 
 use super::convert;
 
+/// What the kernel sends to a job that is over its memory.
+const SIGKILL: i32 = 9;
+const OUT_OF_MEMORY: &str = "oom: it needed more memory than limits.memory_bytes";
+
 /// Names of nodes by id, as far as they are known.
 pub(super) type NodeNames = BTreeMap<NodeId, String>;
 
@@ -99,6 +103,7 @@ pub(super) fn attempt(attempt: &AttemptRecord, job: &JobState, names: &NodeNames
         Course::Lost { at } => (AttemptOutcome::Lost, Some(at.0), None),
         Course::Ended { at, end, stopped } => {
             let usage = Usage {
+                wall_ms: end.usage.wall.0,
                 cpu_user_ms: end.usage.user.0,
                 cpu_system_ms: end.usage.system.0,
                 memory_bytes_max: end.usage.rss_max.0,
@@ -130,6 +135,7 @@ const fn outcome(exit: &Exit, stopped: Option<StopCause>) -> AttemptOutcome {
         (None, Exit::NotStarted { .. }) => AttemptOutcome::NotStarted,
         (None, Exit::GivenUp) => AttemptOutcome::Lost,
         (None, Exit::OutputFailed { .. }) => AttemptOutcome::OutputFailed,
+        (None, Exit::OutOfMemory) => AttemptOutcome::Oom,
     }
 }
 
@@ -147,7 +153,7 @@ fn exit_code(course: &Course) -> Option<i32> {
         Exit::Code(code) => Some((*code).into()),
         Exit::NotStarted { cause: StartFailure::NotFound, .. } => Some(127),
         Exit::NotStarted { .. } => Some(126),
-        Exit::Signal(_) | Exit::GivenUp | Exit::OutputFailed { .. } => None,
+        Exit::Signal(_) | Exit::GivenUp | Exit::OutputFailed { .. } | Exit::OutOfMemory => None,
     }
 }
 
@@ -155,6 +161,7 @@ fn signal(course: &Course) -> Option<i32> {
     match course {
         Course::Ended { end, .. } => match end.exit {
             Exit::Signal(signal) => Some(signal.into()),
+            Exit::OutOfMemory => Some(SIGKILL),
             _ => None,
         },
         _ => None,
@@ -166,6 +173,7 @@ fn attempt_reason(course: &Course) -> Option<String> {
     match &end.exit {
         Exit::NotStarted { message, .. } | Exit::OutputFailed { message } => Some(message.clone()),
         Exit::GivenUp => Some("the node gave it up while it was stopping".into()),
+        Exit::OutOfMemory => Some(OUT_OF_MEMORY.into()),
         _ => None,
     }
 }
@@ -212,6 +220,7 @@ pub(super) fn failed(failure: &Failure) -> String {
         Failure::Attempt(Exit::Code(code)) => format!("the command ended with exit code {code}"),
         Failure::Attempt(Exit::Signal(signal)) => format!("the command was ended by signal {signal}"),
         Failure::Attempt(Exit::NotStarted { message, .. }) => format!("the command could not be started: {message}"),
+        Failure::Attempt(Exit::OutOfMemory) => OUT_OF_MEMORY.into(),
         Failure::Attempt(Exit::GivenUp) => "its node gave it up".into(),
         Failure::Attempt(Exit::OutputFailed { message }) => format!("its node could not {message}"),
     }

@@ -6,7 +6,10 @@ use quorla_actors::{
     lease::LeaseTerms,
     output::{Bounds, OutputStore},
     planning::retention::Retention,
-    process::agent::{ProcessAgent, Settings as ProcessSettings, WardenCommand},
+    process::{
+        agent::{Abilities, ProcessAgent, Settings as ProcessSettings, WardenCommand},
+        cgroup::CgroupSettings,
+    },
     root::{AgentSettings, RestartBudget, SchedulerSettings, Settings as ActorSettings},
 };
 use quorla_consensus::{Settings as GroupSettings, Storage, Tuning};
@@ -20,6 +23,7 @@ use quorla_ledger::{
 
 use super::{GROUP, NodeError};
 use crate::{
+    abilities,
     clock::SystemClock,
     config::Config,
     endpoint::{Endpoint, EndpointSettings},
@@ -32,6 +36,8 @@ use crate::{
 pub(super) const DRAIN: Duration = Duration::from_secs(5);
 /// The same for a node that stops with its whole cluster: reports of attempts find no majority to record them.
 pub(super) const DRAIN_WITH_CLUSTER: Duration = Duration::from_secs(1);
+/// Bytes of a node's key that name its control groups: enough for the nodes of one machine.
+const CGROUP_KEY_BYTES: usize = 8;
 /// Slots for each core, where the configuration names no number.
 const SLOTS_PER_CORE: u32 = 4;
 
@@ -85,7 +91,7 @@ pub(super) fn group_settings(config: &Config, storage: Arc<Storage>, own: &Membe
     GroupSettings { storage, group: GROUP, node_key, address, tuning, defect: Defect::None }
 }
 
-pub(super) fn actor_settings(config: &Config, own: &Member) -> ActorSettings {
+pub(super) fn actor_settings(config: &Config, own: &Member, abilities: &Abilities) -> ActorSettings {
     let ttl = Millis(millis(config.lease.ttl));
     let lease =
         LeaseTerms { ttl, renewal: Millis(LEASE_RENEWAL.0.min(ttl.0 / 3)), skew: Millis(millis(config.lease.skew)) };
@@ -95,7 +101,7 @@ pub(super) fn actor_settings(config: &Config, own: &Member) -> ActorSettings {
             key: NodeKey(own.key.0),
             name: own.name.clone(),
             capacity: capacity(config),
-            labels: own.labels.clone(),
+            labels: own.labels.clone().into_iter().chain(abilities::labels(abilities)).collect(),
             lease,
             draw_boot_id: Arc::new(draw_boot_id),
         },
@@ -110,10 +116,16 @@ fn draw_boot_id() -> BootId {
     BootId((u128::from(SystemClock.wall_ms()) << 64) | u128::from(rand::random::<u64>()))
 }
 
-pub(super) async fn process_agent(config: &Config, warden: WardenCommand) -> Result<Arc<ProcessAgent>, NodeError> {
+pub(super) async fn process_agent(
+    config: &Config,
+    own: &Member,
+    warden: WardenCommand,
+) -> Result<Arc<ProcessAgent>, NodeError> {
     let beside = config.node.data_dir.parent().unwrap_or(Path::new("."));
     let slots = capacity(config).slots;
-    let settings = ProcessSettings { directories: beside.join("work"), attempts_max: 2 * slots.max(1) };
+    let node: String = own.key.0.iter().take(CGROUP_KEY_BYTES).map(|byte| format!("{byte:02x}")).collect();
+    let cgroups = CgroupSettings { parent: config.resources.cgroup.clone(), node };
+    let settings = ProcessSettings { directories: beside.join("work"), attempts_max: 2 * slots.max(1), cgroups };
     let agent = ProcessAgent::start(warden, settings).await;
     Ok(Arc::new(agent.map_err(|error| NodeError::Actors { reason: error.to_string() })?))
 }

@@ -49,6 +49,8 @@ fn start(order: Order, tables: &MemoryTables) -> Option<Start> {
         env: spec.env,
         working_dir: spec.working_dir,
         stdin: spec.stdin,
+        limits: spec.limits,
+        run_as: spec.run_as,
         kill: spec.kill,
         output_tail_max: spec.output_tail_max,
         array_index: order.job.of_task().map(|(_, index)| index),

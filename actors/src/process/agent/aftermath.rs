@@ -8,11 +8,14 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitOptions};
 
+use crate::process::cgroup::Cgroups;
 use crate::process::children::{Children, groups};
 
 const ROUND: Duration = Duration::from_millis(5);
 /// 5 seconds: what cannot be killed by then is not waited for, since the node must end.
 const ROUNDS_MAX: u32 = 1_000;
+/// 2 seconds.
+const GROUP_ROUNDS_MAX: u32 = 400;
 
 pub(super) async fn kill_adopted() {
     // None when the node runs in a PID namespace and the session in another: so has everything of that session.
@@ -30,6 +33,18 @@ pub(super) async fn kill_adopted() {
         tokio::time::sleep(ROUND).await;
     }
     tracing::error!("processes of a dead warden could not be killed");
+}
+
+/// Removes the control groups that attempts of a warden before left, with what still lives in them. What can't be
+/// removed is left: it keeps its limits, and the next start tries again.
+pub(super) async fn clear_groups(cgroups: &Cgroups) {
+    for _ in 0..GROUP_ROUNDS_MAX {
+        if cgroups.clear() {
+            return;
+        }
+        tokio::time::sleep(ROUND).await;
+    }
+    tracing::warn!("control groups of an earlier warden could not be removed");
 }
 
 fn adopted(own_session: Option<Pid>) -> Vec<(Pid, Pid)> {

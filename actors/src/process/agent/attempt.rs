@@ -12,7 +12,7 @@ use super::{ProcessError, SpecRefusal, directories, validate};
 use crate::output::{Recorder, Stream};
 use crate::process::environment::environment;
 use crate::process::outcome::{self, Exit, ProcessOutcome, Usage};
-use crate::process::spec::{ProcessSpec, WorkingDirectory};
+use crate::process::spec::{ProcessSpec, User, WorkingDirectory};
 use crate::process::wire::Spawn;
 
 /// A started attempt. Dropping it before its end kills it by force.
@@ -28,7 +28,12 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    pub(super) fn start(spec: ProcessSpec, base: &Path, shared: &Arc<Shared>) -> Result<Self, ProcessError> {
+    pub(super) fn start(
+        spec: ProcessSpec,
+        user: Option<User>,
+        base: &Path,
+        shared: &Arc<Shared>,
+    ) -> Result<Self, ProcessError> {
         let fence = spec.identity.fence;
         let (fresh, directory) = match spec.directory {
             WorkingDirectory::Fresh => (true, directories::of_attempt(base, fence)),
@@ -45,6 +50,7 @@ impl Attempt {
             arguments: program.into_iter().chain(spec.arguments).map(String::into_bytes).collect(),
             environment: environment(&spec.identity, &spec.environment, &directory),
             limits: spec.limits,
+            user,
         };
         let finished = shared.spawn(spawn, [stdin, stdout_end, stderr_end])?;
         let unfinished = KillOnDrop { killer: Killer { fence, shared: Arc::clone(shared) }, armed: true };

@@ -1,19 +1,23 @@
 //! Fresh working directories: where they are, and getting rid of what attempts left in them.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::ProcessError;
 
 const PREFIX: &str = "attempt-";
 
-/// Makes the base directory (mode 0700) when it is missing, and removes what attempts of an earlier node left.
+/// Everybody may pass through to the directory of an attempt, which is closed to all but its user; nobody may look.
+const MODE: u32 = 0o711;
+
+/// Makes the base directory (mode 0711) when it is missing, and removes what attempts of an earlier node left.
 pub(super) fn prepare(base: &Path) -> Result<PathBuf, ProcessError> {
     let failed = |source| ProcessError::PrepareDirectories { path: base.to_path_buf(), source };
     let base = std::path::absolute(base).map_err(failed)?;
-    DirBuilder::new().recursive(true).mode(0o700).create(&base).map_err(failed)?;
+    DirBuilder::new().recursive(true).mode(MODE).create(&base).map_err(failed)?;
+    fs::set_permissions(&base, Permissions::from_mode(MODE)).map_err(failed)?;
     for entry in fs::read_dir(&base).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         if entry.file_name().to_string_lossy().starts_with(PREFIX) {

@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot};
 
 use super::{ProcessError, SpecRefusal};
+use crate::process::cgroup::Cgroups;
 use crate::process::wire::{Ended, FDS_PER_SPAWN, Request, Spawn};
 
 /// Spawns in one message: keeps the warden's turns short, and far from the kernel's 253 descriptors.
@@ -37,6 +38,8 @@ struct State {
     spawns: VecDeque<(Spawn, [OwnedFd; FDS_PER_SPAWN])>,
     kills: HashMap<u64, (i32, u64)>,
     deadline_ms: Option<u64>,
+    /// Until the warden is told.
+    cgroups: Option<Cgroups>,
     warden_is_gone: bool,
 }
 
@@ -56,9 +59,10 @@ pub(super) struct Message {
 }
 
 impl Shared {
-    pub(super) fn new(attempts_max: u32) -> Self {
+    pub(super) fn new(attempts_max: u32, cgroups: Cgroups) -> Self {
         let attempts_max = usize::try_from(attempts_max).expect("at most 65,536");
-        Self { state: Mutex::default(), attempts_max, bell: Notify::new() }
+        let state = State { cgroups: Some(cgroups), ..State::default() };
+        Self { state: Mutex::new(state), attempts_max, bell: Notify::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -116,12 +120,15 @@ impl Shared {
         self.state().attempts.get(&fence).and_then(|out| out.pid)
     }
 
-    /// What to send next: the deadline first, since late is worst for it; then some spawns; then the kills of those
+    /// What to send next: once, where groups are made, which every spawn relies on; the deadline first, since late is worst for it; then some spawns; then the kills of those
     /// attempts that the warden knows by then.
     pub(super) fn take_message(&self) -> Option<Message> {
         let mut state = self.state();
         let state = &mut *state;
         let mut message = Message::default();
+        if let Some(cgroups) = state.cgroups.take() {
+            Request::Cgroups(cgroups).encode(&mut message.bytes);
+        }
         if let Some(boot_ms) = state.deadline_ms.take() {
             Request::LeaseDeadline { boot_ms }.encode(&mut message.bytes);
         }

@@ -41,6 +41,23 @@ pub enum SpecRefusal {
     /// An attempt with this fence is running.
     #[error("an attempt with the fence {0} is running")]
     FenceIsInUse(u64),
+    /// A limit is demanded that this node can't enforce.
+    #[error("this node cannot limit the {limit} of a job: {why}")]
+    LimitIsUnsupported {
+        /// What is to be limited.
+        limit: &'static str,
+        /// What is missing.
+        why: String,
+    },
+    /// The node may not run attempts as other users.
+    #[error("this node cannot run a job as another user: it lacks {lacking}")]
+    UserCannotBeChanged {
+        /// The rights of the kernel's capabilities(7).
+        lacking: String,
+    },
+    /// There is no such user.
+    #[error("run as {0:?}: this machine has no such user, and it is not of the form uid:gid")]
+    UserIsUnknown(String),
     /// As many attempts as allowed are running.
     #[error("{attempts_max} attempts are running, as many as allowed")]
     TooManyAttempts {

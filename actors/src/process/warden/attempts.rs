@@ -3,11 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::CString;
 
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal};
 
 use super::launch::Launched;
 use super::orphans::Owner;
-use super::{CLEANUP_MS_MAX, End, Ended, Usage};
+use super::{CLEANUP_MS_MAX, End, Ended, Usage, signal_group};
+use crate::process::cgroup::{Account, Group};
 
 /// An attempt whose main process is not reaped.
 pub(super) struct Running {
@@ -19,6 +20,8 @@ pub(super) struct Running {
     /// Counts the starts of this warden.
     sequence: u64,
     fresh_directory: Option<CString>,
+    /// Until it is removed.
+    group: Option<Group>,
     force_at_ms: Option<u64>,
 }
 
@@ -44,9 +47,9 @@ pub(super) struct Attempts {
 impl Attempts {
     pub(super) fn start(&mut self, fence: u64, launched: Launched) {
         self.started += 1;
-        let Launched { pid, slot, fresh_directory } = launched;
+        let Launched { pid, slot, fresh_directory, group } = launched;
         let (sequence, lapsed, force_at_ms) = (self.started, false, None);
-        self.running.insert(pid, Running { fence, pid, slot, lapsed, sequence, fresh_directory, force_at_ms });
+        self.running.insert(pid, Running { fence, pid, slot, lapsed, sequence, fresh_directory, group, force_at_ms });
         self.pids.insert(fence, pid);
     }
 
@@ -81,12 +84,16 @@ impl Attempts {
         due.iter().filter_map(|(_, fence)| self.pids.get(fence).copied()).collect()
     }
 
-    /// Marks every running attempt as lapsed and gives their groups.
-    pub(super) fn lapse_all(&mut self) -> impl Iterator<Item = Pid> {
+    /// Marks every running attempt as lapsed and gives them.
+    pub(super) fn lapse_all(&mut self) -> impl Iterator<Item = &Running> {
         self.running.values_mut().map(|running| {
             running.lapsed = true;
-            running.pid
+            &*running
         })
+    }
+
+    pub(super) fn by_main(&self, pid: Pid) -> Option<&Running> {
+        self.running.get(&pid)
     }
 
     pub(super) fn is_main(&self, pid: Pid) -> bool {
@@ -113,7 +120,7 @@ impl Attempts {
     pub(super) fn close(&mut self, now_ms: u64, has_orphans: impl Fn(u64) -> bool) -> Vec<Report> {
         let mut reports = Vec::new();
         self.closing.retain_mut(|closing| {
-            let left = has_orphans(closing.running.fence);
+            let left = closing.running.has_group() | has_orphans(closing.running.fence);
             if !closing.reported && (!left || now_ms >= closing.ended_ms + CLEANUP_MS_MAX) {
                 closing.reported = true;
                 reports.push(closing.report());
@@ -126,6 +133,28 @@ impl Attempts {
     /// Whether any attempt runs or has something left.
     pub(super) fn any(&self) -> bool {
         !self.running.is_empty() || !self.closing.is_empty()
+    }
+}
+
+impl Running {
+    /// Kills all of it by force: its session's group at once, and its control group where it has one.
+    pub(super) fn kill(&self) {
+        signal_group(self.pid, Signal::KILL);
+        self.group.iter().for_each(Group::kill);
+    }
+
+    /// What its control group counted.
+    pub(super) fn account(&self) -> Account {
+        self.group.as_ref().map(Group::account).unwrap_or_default()
+    }
+
+    /// Kills what lives in its control group and removes it; whether there is one still.
+    fn has_group(&mut self) -> bool {
+        self.group = self.group.take().filter(|group| {
+            group.kill();
+            !group.remove()
+        });
+        self.group.is_some()
     }
 }
 

@@ -8,6 +8,9 @@ use std::ffi::{CStr, CString};
 
 use rustix::fs::{Dir, Mode, OFlags};
 use rustix::io::Errno;
+use rustix::process::{Gid, Uid};
+
+use crate::process::spec::User;
 
 /// Spares kept for later; as many as attempts are likely to run at once.
 const SPARES_MAX: usize = 64;
@@ -19,7 +22,15 @@ pub(super) struct FreshDirectories {
 }
 
 impl FreshDirectories {
-    pub(super) fn make(&mut self, directory: &CStr) -> rustix::io::Result<()> {
+    /// Makes a directory, for this user where it is not the warden's own.
+    pub(super) fn make(&mut self, directory: &CStr, user: Option<User>) -> rustix::io::Result<()> {
+        if let Some(user) = user {
+            rustix::fs::mkdir(directory, Mode::RWXU)?;
+            let given = rustix::fs::chown(directory, Some(Uid::from_raw(user.uid)), Some(Gid::from_raw(user.gid)));
+            return given.inspect_err(|_| {
+                let _ = rustix::fs::rmdir(directory);
+            });
+        }
         while let Some(spare) = self.spares.pop() {
             if rustix::fs::rename(&spare, directory).is_ok() {
                 return Ok(());
@@ -30,7 +41,7 @@ impl FreshDirectories {
 
     /// Takes a directory back; gives it to the caller when there is something in it, or it cannot be removed.
     pub(super) fn give_back(&mut self, directory: CString) -> Option<CString> {
-        if self.spares.len() < SPARES_MAX && is_empty(&directory) {
+        if self.spares.len() < SPARES_MAX && is_as_new(&directory) {
             let spare = self.name_spare(&directory);
             if rustix::fs::rename(&directory, &spare).is_ok() {
                 self.spares.push(spare);
@@ -59,8 +70,8 @@ impl FreshDirectories {
     }
 }
 
-/// Whether this is a directory with nothing in it; its mode is then made private again.
-fn is_empty(directory: &CStr) -> bool {
+/// Whether this is a directory of the warden's user with nothing in it; its mode is then made private again.
+fn is_as_new(directory: &CStr) -> bool {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let Ok(opened) = rustix::fs::open(directory, flags, Mode::empty()) else {
         return false;
@@ -68,6 +79,8 @@ fn is_empty(directory: &CStr) -> bool {
     let Ok(mut entries) = Dir::read_from(&opened) else {
         return false;
     };
-    let empty = entries.all(|entry| entry.is_ok_and(|entry| matches!(entry.file_name().to_bytes(), b"." | b"..")));
+    let own = rustix::fs::fstat(&opened).is_ok_and(|stat| stat.st_uid == rustix::process::geteuid().as_raw());
+    let empty =
+        own && entries.all(|entry| entry.is_ok_and(|entry| matches!(entry.file_name().to_bytes(), b"." | b"..")));
     empty && rustix::fs::fchmod(&opened, Mode::RWXU).is_ok()
 }

@@ -8,6 +8,7 @@ use rustix::process::{Pid, Resource, Rlimit};
 
 use super::fresh::FreshDirectories;
 use super::{End, FDS_PER_SPAWN, Spawn, Stage};
+use crate::process::cgroup::{Cgroups, Group};
 use crate::process::spec::OPEN_FILES_SOFT;
 use crate::process::sys::{self, Slots};
 
@@ -15,22 +16,24 @@ pub(super) struct Launched {
     pub(super) pid: Pid,
     pub(super) slot: u32,
     pub(super) fresh_directory: Option<CString>,
+    pub(super) group: Option<Group>,
 }
 
 pub(super) struct Launcher {
     pub(super) fresh: FreshDirectories,
+    /// Where groups are made, as the node found it.
+    pub(super) cgroups: Cgroups,
     slots: Slots,
     warden: Pid,
-    no_new_privileges: bool,
 }
 
 impl Launcher {
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self {
             fresh: FreshDirectories::default(),
+            cgroups: Cgroups::none("the node has not said where"),
             slots: Slots::new()?,
             warden: rustix::process::getpid(),
-            no_new_privileges: !rustix::process::geteuid().is_root(),
         })
     }
 
@@ -39,39 +42,65 @@ impl Launcher {
         let environment = c_strings(&spawn.environment)?;
         let directory = c_string(&spawn.directory)?;
         let programs = c_strings(&candidates(&spawn.arguments, &spawn.environment))?;
-        let slot = self.slots.claim().ok_or(End::Failed { stage: Stage::Fork, errno: libc::EAGAIN })?;
-        let launch = sys::Launch {
-            programs: &programs,
-            arguments: &arguments,
-            environment: &environment,
-            directory: &directory,
-            stdio,
-            limits: &limits(spawn),
-            no_new_privileges: self.no_new_privileges,
-            warden: self.warden,
-        };
-        let made = if spawn.fresh { self.fresh.make(&directory) } else { Ok(()) };
-        let forked = match made {
-            Ok(()) => sys::fork(&launch, &self.slots, slot).map_err(|error| (Stage::Fork, error)),
-            Err(error) => Err((Stage::MakeDirectory, error.into())),
-        };
-        let fresh_directory = spawn.fresh.then_some(directory);
-        match forked {
-            Ok(pid) => Ok(Launched { pid, slot, fresh_directory }),
-            Err((stage, error)) => {
-                self.slots.release(slot);
-                if let (Stage::Fork, Some(directory)) = (stage, fresh_directory) {
-                    self.fresh.give_back(directory);
-                }
-                Err(End::Failed { stage, errno: error.raw_os_error().unwrap_or(libc::EAGAIN) })
+        let group = self.group(spawn).map_err(|error| failed(Stage::Limit, &error))?;
+        let doors = group.as_ref().map(Group::doors).transpose();
+        let launched = doors.map_err(|error| failed(Stage::Limit, &error)).and_then(|doors| {
+            let slot = self.slots.claim().ok_or(End::Failed { stage: Stage::Fork, errno: libc::EAGAIN })?;
+            let launch = sys::Launch {
+                programs: &programs,
+                arguments: &arguments,
+                environment: &environment,
+                directory: &directory,
+                stdio,
+                limits: &limits(spawn),
+                doors: &doors.unwrap_or_default(),
+                user: spawn.user,
+                fresh: spawn.fresh,
+                warden: self.warden,
+            };
+            self.fork(&launch, slot).map(|pid| (pid, slot))
+        });
+        match launched {
+            Ok((pid, slot)) => {
+                let fresh_directory = spawn.fresh.then_some(directory);
+                Ok(Launched { pid, slot, fresh_directory, group })
+            }
+            Err(end) => {
+                group.iter().for_each(|group| _ = group.remove());
+                Err(end)
             }
         }
+    }
+
+    /// Makes the directory and the process; a failure leaves neither.
+    fn fork(&mut self, launch: &sys::Launch, slot: u32) -> Result<Pid, End> {
+        let made = if launch.fresh { self.fresh.make(launch.directory, launch.user) } else { Ok(()) };
+        let forked = match made {
+            Ok(()) => sys::fork(launch, &self.slots, slot).map_err(|error| failed(Stage::Fork, &error)),
+            Err(error) => Err(failed(Stage::MakeDirectory, &error.into())),
+        };
+        forked.inspect_err(|end| {
+            self.slots.release(slot);
+            if launch.fresh && matches!(end, End::Failed { stage: Stage::Fork, .. }) {
+                self.fresh.give_back(launch.directory.to_owned());
+            }
+        })
+    }
+
+    /// Only attempts that demand a limit have a group: making one costs more than making a process.
+    fn group(&self, spawn: &Spawn) -> io::Result<Option<Group>> {
+        let demanded = spawn.limits.demand_a_group();
+        demanded.then(|| Group::make(&self.cgroups, &spawn.fence.to_string(), &spawn.limits)).transpose()
     }
 
     /// Ends a spawn; says where it failed when it never became its program.
     pub(super) fn release(&mut self, slot: u32) -> Option<(Stage, i32)> {
         self.slots.release(slot)
     }
+}
+
+fn failed(stage: Stage, error: &io::Error) -> End {
+    End::Failed { stage, errno: error.raw_os_error().unwrap_or(libc::EAGAIN) }
 }
 
 /// The paths at which the program may be: itself when it holds a slash, else one for each entry of the PATH that
@@ -89,17 +118,21 @@ fn candidates(arguments: &[Vec<u8>], environment: &[Vec<u8>]) -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// What the node has itself is the most that an attempt can have.
 fn limits(spawn: &Spawn) -> Vec<(Resource, Rlimit)> {
-    let exactly = |bound: u64| Rlimit { current: Some(bound), maximum: Some(bound) };
-    let files_hard = rustix::process::getrlimit(Resource::Nofile).maximum;
+    let hard = |resource| rustix::process::getrlimit(resource).maximum;
+    let exactly = |resource, bound: u64| {
+        let bound = Some(hard(resource).map_or(bound, |hard| bound.min(hard)));
+        (resource, Rlimit { current: bound, maximum: bound })
+    };
+    let files_hard = hard(Resource::Nofile);
     let files_soft = files_hard.map_or(OPEN_FILES_SOFT, |hard| hard.min(OPEN_FILES_SOFT));
-    let files = spawn.limits.open_files_max.map(|bound| files_hard.map_or(bound, |hard| bound.min(hard)));
+    let files = (Resource::Nofile, Rlimit { current: Some(files_soft), maximum: files_hard });
     let mut limits = vec![
-        (Resource::Core, exactly(0)),
-        (Resource::Nofile, files.map_or(Rlimit { current: Some(files_soft), maximum: files_hard }, exactly)),
+        exactly(Resource::Core, spawn.limits.core_bytes_max.unwrap_or(0)),
+        spawn.limits.open_files_max.map_or(files, |bound| exactly(Resource::Nofile, bound)),
     ];
-    limits.extend(spawn.limits.address_space_bytes_max.map(|bound| (Resource::As, exactly(bound))));
-    limits.extend(spawn.limits.file_bytes_max.map(|bound| (Resource::Fsize, exactly(bound))));
+    limits.extend(spawn.limits.file_bytes_max.map(|bound| exactly(Resource::Fsize, bound)));
     limits
 }
 

@@ -11,7 +11,7 @@ use quorla_ledger::{
     },
     ids::{BootId, ChainHash, ClusterId, Epoch, Fence, JobId, NodeId, NodeKey, Principal, StorageId},
     outcome::{AttemptEnd, Exit, StartFailure, Tail, Tails, Usage},
-    spec::{Backoff, Constraint, Demand, JobSpec, Kill, LabelTest, Resources, RetryPolicy, Timeouts},
+    spec::{Backoff, Constraint, Demand, JobSpec, Kill, LabelTest, Limits, Resources, RetryPolicy, Timeouts},
     units::{Bytes, MilliCpu, Millis},
 };
 
@@ -66,6 +66,15 @@ pub(super) fn rich_spec() -> JobSpec {
                 constraint("exists", LabelTest::Exists),
             ],
         },
+        limits: Limits {
+            cpu: Some(MilliCpu(1_500)),
+            memory: Some(Bytes(1 << 30)),
+            processes: Some(64),
+            open_files: Some(256),
+            file: Some(Bytes(1 << 20)),
+            core: Some(Bytes(0)),
+        },
+        run_as: Some(text("web")),
         retry: RetryPolicy {
             attempts_max: 5,
             backoff: Backoff::Exponential { base: Millis(100), max: Millis(60_000) },

@@ -158,6 +158,9 @@ pub(super) fn attempts() -> Vec<AttemptRecord> {
         start(StartFailure::WorkingDir),
         start(StartFailure::Machine),
         Exit::GivenUp,
+        start(StartFailure::Limit),
+        start(StartFailure::User),
+        Exit::OutOfMemory,
     ];
     let usage = Usage { wall: Millis(1), user: Millis(2), system: Millis(3), rss_max: Bytes(4) };
     let ended = exits.map(|exit| Course::Ended { at: Millis(6), end: AttemptEnd { exit, usage }, stopped: None });

@@ -97,6 +97,13 @@ fn faults() -> Vec<SpecFault> {
         Limit::ItemsBytes,
         Limit::ItemsAtOnce,
         Limit::ItemsAtOnceBytes,
+        Limit::CpuLimitMilli,
+        Limit::MemoryLimitBytes,
+        Limit::ProcessesLimit,
+        Limit::OpenFilesLimit,
+        Limit::FileLimitBytes,
+        Limit::CoreLimitBytes,
+        Limit::UserBytes,
     ];
     let others = [
         SpecFault::CommandIsEmpty,
@@ -110,6 +117,8 @@ fn faults() -> Vec<SpecFault> {
         SpecFault::VariableIsReserved("v".into()),
         SpecFault::TasksAreEmpty,
         SpecFault::RunningIsZero,
+        SpecFault::TooLittle { limit: Limit::CpuLimitMilli, least: 10, actual: 9 },
+        SpecFault::UserIsInvalid("u".into()),
     ];
     limits.map(|limit| SpecFault::TooMuch { limit, actual: 9 }).into_iter().chain(others).collect()
 }

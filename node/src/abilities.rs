@@ -1,0 +1,61 @@
+//! What a node can put on jobs, as labels that it registers; and the constraints by which a job finds such a node.
+//!
+//! So a job whose limit some nodes can't enforce waits for one that can, and `explain` names the label that is missing.
+
+use std::collections::BTreeMap;
+
+use quorla_actors::process::{agent::Abilities, cgroup::Controller};
+use quorla_client::Limits;
+use quorla_ledger::spec::{Constraint, LabelTest};
+
+/// Labels that begin so are the node's own.
+pub(crate) const PREFIX: &str = "quorla.";
+/// How many there can be.
+pub(crate) const LABELS_MAX: usize = 4;
+
+const RUN_AS: &str = "quorla.run-as";
+
+/// The labels of a node with these abilities.
+pub(crate) fn labels(abilities: &Abilities) -> BTreeMap<String, String> {
+    let limits = [Controller::Cpu, Controller::Memory, Controller::Processes].into_iter().filter_map(|controller| {
+        let version = abilities.limits(controller)?;
+        Some((limit(controller).to_owned(), format!("cgroup-{}", version.as_str())))
+    });
+    let users = abilities.changes_users().then(|| (RUN_AS.to_owned(), "any".to_owned()));
+    limits.chain(users).collect()
+}
+
+/// What a job with these limits asks of a node. The other limits every node can enforce.
+pub(crate) fn needed(limits: &Limits, runs_as_another: bool) -> impl Iterator<Item = Constraint> + use<> {
+    let labels = [
+        limits.cpu_milli.map(|_| limit(Controller::Cpu)),
+        limits.memory_bytes.map(|_| limit(Controller::Memory)),
+        limits.processes.map(|_| limit(Controller::Processes)),
+        runs_as_another.then_some(RUN_AS),
+    ];
+    let constraint = |label: &str| Constraint { label: label.to_owned(), test: LabelTest::Exists };
+    labels.into_iter().flatten().map(constraint)
+}
+
+const fn limit(controller: Controller) -> &'static str {
+    match controller {
+        Controller::Cpu => "quorla.limits.cpu",
+        Controller::Memory => "quorla.limits.memory",
+        Controller::Processes => "quorla.limits.processes",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_limits_of_all_processes_and_users_need_an_able_node() {
+        let each = Limits { open_files: Some(9), file_bytes: Some(9), core_bytes: Some(9), ..Limits::default() };
+        assert_eq!(needed(&each, false).count(), 0);
+        let all = Limits { cpu_milli: Some(9), memory_bytes: Some(9), processes: Some(9), ..each };
+        let labels: Vec<String> = needed(&all, true).map(|constraint| constraint.label).collect();
+        assert_eq!(labels, ["quorla.limits.cpu", "quorla.limits.memory", "quorla.limits.processes", "quorla.run-as"]);
+        assert!(labels.len() == LABELS_MAX && labels.iter().all(|label| label.starts_with(PREFIX)));
+    }
+}

@@ -13,6 +13,7 @@ mod explain;
 mod freeze;
 mod jobs;
 mod kill;
+mod limits;
 mod once;
 mod operators;
 mod output;

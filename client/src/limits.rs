@@ -37,7 +37,7 @@ pub const CONSTRAINT_VALUES_MAX: usize = 64;
 /// Bytes of all labels and values in one job's constraints.
 pub const CONSTRAINT_BYTES_MAX: usize = 4096;
 /// Slots that one job may occupy; the least is 1.
-pub const SLOTS_MAX: u32 = 256;
+pub const SLOTS_MAX: u32 = 160;
 /// The highest priority; the lowest is 0.
 pub const PRIORITY_MAX: u8 = 100;
 /// Attempts of one job.

@@ -147,8 +147,9 @@ pub const ARRAY_EXPIRY_RECORDS_MAX: usize = 900;
 pub const DEMANDS_MAX: usize = 4_096;
 /// Nodes that were ever admitted to work and not removed.
 pub const NODES_MAX: usize = 1_024;
-/// Slots of one node, so that ending all its attempts is one bounded command (R8).
-pub const NODE_SLOTS_MAX: u64 = 256;
+/// Slots of one node, so that ending all its attempts is one bounded command (R8): each may be the last task of an array
+/// that is being stopped, which touches six records.
+pub const NODE_SLOTS_MAX: u64 = 160;
 /// Storage incarnations that are remembered.
 pub const STORAGES_MAX: u64 = 4_096;
 /// Attempts that a job's record keeps; older ones are counted, not kept.

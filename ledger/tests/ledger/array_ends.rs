@@ -29,8 +29,9 @@ impl World {
 #[test]
 fn a_cancellation_of_many_running_tasks_is_finished_by_further_commands() {
     let mut world = World::new();
-    world.register(1, slots(256));
-    world.register(2, slots(256));
+    for node in 1..=4 {
+        world.register(node, slots(128));
+    }
     let array = world.submit_array(plain(), 600);
     world.plan_all();
     let request = world.request();

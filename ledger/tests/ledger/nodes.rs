@@ -216,6 +216,29 @@ fn a_full_node_ends_within_the_bound_of_one_command() {
     }
 }
 
+/// R8 again: each place is held by the last task of an array of its own, which ends with it.
+#[test]
+fn a_node_full_of_stopping_arrays_ends_within_the_bound_of_one_command() {
+    let count = u32::try_from(NODE_SLOTS_MAX).unwrap();
+    for lapses in [true, false] {
+        let (mut world, node, _) = World::with_node(count);
+        let arrays: Vec<_> = (0..count).map(|_| world.submit_array(plain(), 1)).collect();
+        world.plan_all();
+        for array in &arrays {
+            assert!(world.task(array.task(0)).unwrap().state.placed().is_some(), "every place is taken");
+            assert_eq!(world.cancel(*array), Reply::Cancelled);
+            world.run(Command::StopTasks { array: *array });
+        }
+        if lapses {
+            world.lapse(node);
+        } else {
+            world.register(1, slots(count));
+        }
+        world.plan_all();
+        assert!(arrays.iter().all(|array| world.array(*array).progress.ended_at().is_some()));
+    }
+}
+
 #[test]
 fn all_timers_of_one_command_stay_within_its_bound() {
     let count = quorla_ledger::limits::TIMERS_FIRED_MAX;

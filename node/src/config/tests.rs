@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use quorla_ledger::limits::NODE_SLOTS_MAX;
+
 use super::{Config, KEYS, ProblemCode, Problems, Sources};
 
 fn parse(text: &str) -> Result<Config, Problems> {
@@ -106,10 +108,10 @@ fn whatever_labels_and_slots_pass_here_pass_in_the_ledger() {
     let long = "x".repeat(256);
     let text =
         |label: &str, slots| format!("[node]\nlabels = {{ {label} = \"{long}\" }}\n[resources]\nslots = {slots}\n");
-    let config = parse(&text(&long, 256)).unwrap();
+    let config = parse(&text(&long, NODE_SLOTS_MAX)).unwrap();
     quorla_ledger::spec::check::labels(&config.node.labels).unwrap();
-    assert_eq!(codes(&text(&format!("{long}x"), 256)), ["config_out_of_range"]);
-    assert_eq!(codes(&text(&long, 257)), ["config_out_of_range"]);
+    assert_eq!(codes(&text(&format!("{long}x"), NODE_SLOTS_MAX)), ["config_out_of_range"]);
+    assert_eq!(codes(&text(&long, NODE_SLOTS_MAX + 1)), ["config_out_of_range"]);
 }
 
 #[test]

@@ -75,7 +75,7 @@ impl Dispatch {
             if telling.pieces.is_empty() && self.is_closing() {
                 return Err(self.shutting_down(ATTEMPTED));
             }
-            let record = reading.job(query.job)?.ok_or_else(|| refuse::unknown_job(ATTEMPTED, query.job))?;
+            let record = reading.job(query.job)?.ok_or_else(|| refuse::no_record(ATTEMPTED, query.job))?;
             let step = match telling.want(&record)? {
                 _ if telling.bytes >= PAGE_BYTES_MAX => Onward::Answer { caught_up: false },
                 Want::Over => {
@@ -128,9 +128,15 @@ impl Dispatch {
         telling.take(attempt, page);
         telling.next.sequence = next;
         Ok(match rest {
-            Rest::More if telling.bytes < PAGE_BYTES_MAX => Onward::Again,
+            // What is looked through is bounded by the time too: the place that is answered has advanced.
+            Rest::More if telling.bytes < PAGE_BYTES_MAX && Instant::now() < deadline => Onward::Again,
             Rest::More => Onward::Answer { caught_up: false },
-            Rest::Live => Onward::Answer { caught_up: true },
+            Rest::Live if is_open => Onward::Answer { caught_up: true },
+            // Lost to the ledger, and its node has not stopped it yet: whoever asks again at once would do so in a loop.
+            Rest::Live => {
+                let _ = timeout(RETRY_PAUSE, changed.changed()).await;
+                Onward::Answer { caught_up: true }
+            }
             // The ledger is about to hear of its end, or its node of its beginning.
             Rest::Complete | Rest::Unknown | Rest::Nothing if is_open => Onward::Wait,
             Rest::Complete => {
@@ -210,6 +216,7 @@ impl Telling {
             return Err(refuse::unknown_attempt(self.query.job, only, record.attempts_made));
         }
         self.next.attempt = self.next.attempt.max(1);
+        self.next.sequence = self.next.sequence.max(1);
         loop {
             let number = self.next.attempt;
             if self.query.attempt.is_some_and(|only| number > only) {

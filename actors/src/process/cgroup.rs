@@ -4,7 +4,7 @@
 //! each attempt that demands a limit, and only for those ([`Group`]). Refuses to know attempts beyond their fences.
 //! Invariants:
 //! - a demanded limit is in force before the attempt's program runs, or the attempt is refused;
-//! - groups lie below `quorla/<node>`, one directory per fence, so that whoever starts after a crash finds them all.
+//! - groups lie below `quorla/<node>`, one directory per fence, so that a start in the same place finds what a crash left.
 //!
 //! Why not a crate: ARCHITECTURE.md has the comparison.
 

@@ -142,6 +142,8 @@ fn prepare(launch: &Launch) -> Result<(), (Stage, rustix::io::Errno)> {
     for (resource, limit) in launch.limits {
         rustix::process::setrlimit(*resource, *limit).map_err(at(Stage::Limit))?;
     }
+    // Only ambient capabilities outlive an exec: what the node may is not for its jobs, whoever they run as.
+    rustix::thread::clear_ambient_capability_set().map_err(at(Stage::Prepare))?;
     rustix::thread::set_no_new_privs(true).map_err(at(Stage::Prepare))
 }
 

@@ -46,7 +46,9 @@ async fn a_job_cannot_drive_its_readers_terminal_and_bytes_pass_a_pipe() {
     assert_eq!((only.len(), nothing.as_slice()), (0, b"\x1b[31mred\n".as_slice()));
 
     let shown = on_terminal(&shell, &["job", "logs", "last"]).await;
-    assert_eq!(shown, "abc\r\nd\u{fffd}\r\nred\r\n");
+    // Which of two pipes is read first is nobody's promise.
+    let orders = ["abc\r\nd\u{fffd}\r\nred\r\n", "red\r\nabc\r\nd\u{fffd}\r\n"];
+    assert!(orders.contains(&&*shown), "{shown:?}");
     let shown = on_terminal(&shell, &["job", "logs", "last", "--raw"]).await;
     assert!(shown.contains("\x1b[2J") && shown.contains("\x1b]0;owned"), "{shown:?}");
     lines_are_chosen(&shell).await;

@@ -289,7 +289,6 @@ impl Warden {
 
     fn remove_directories(&mut self) {
         self.launcher.fresh.remove_spares();
-        self.launcher.cgroups.leave();
         for directory in &self.directories_left {
             let path = Path::new(OsStr::from_bytes(directory.to_bytes()));
             if let Err(error) = std::fs::remove_dir_all(path) {

@@ -15,6 +15,7 @@ pub struct Abilities {
 }
 
 impl Abilities {
+    /// Looks for and tries everything.
     pub(super) fn find(settings: &CgroupSettings) -> Self {
         let found = Self { cgroups: Cgroups::open(settings), rights_lacking: users::lacking() };
         for controller in [Controller::Cpu, Controller::Memory, Controller::Processes] {
@@ -55,5 +56,13 @@ impl Abilities {
             return Err(SpecRefusal::UserCannotBeChanged { lacking: self.rights_lacking.join(", ") });
         }
         users::resolve(name).map(Some).ok_or_else(|| SpecRefusal::UserIsUnknown(name.clone()))
+    }
+}
+
+/// Only the node removes its directories, never a warden: one that is still ending what a killed node left would take away
+/// those of the node's next start.
+impl Drop for Abilities {
+    fn drop(&mut self) {
+        self.cgroups.leave();
     }
 }

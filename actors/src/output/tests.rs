@@ -148,6 +148,26 @@ async fn a_job_that_prints_too_much_loses_the_oldest_and_is_told_what() {
     assert!(matches!(pieces.last(), Some(Piece::Record(record)) if record.sequence == 1_000) && rest == Rest::Complete);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_of_what_is_just_being_removed_is_told_of_a_gap_and_of_no_failure() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(directory.path(), Bounds { job_bytes_max: 4_000, ..AMPLE });
+    let printing = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move { written(&store, FENCE, &lines(20_000)).await }
+    });
+    let mut query = from(1);
+    loop {
+        let page = store.read(query, Duration::from_secs(60)).await.unwrap();
+        query.from = page.next;
+        if page.rest == Rest::Complete {
+            break;
+        }
+    }
+    assert_eq!(query.from, 20_001);
+    printing.await.unwrap();
+}
+
 #[tokio::test]
 async fn a_node_that_keeps_too_much_loses_what_was_written_first() {
     let directory = tempfile::tempdir().unwrap();

@@ -203,11 +203,12 @@ impl Writer {
         if let Some(open) = self.open.get_mut(&segment.whose.fence) {
             open.file.take_if(|(_, newest, _)| *newest == segment);
         }
+        // Out of the index first: a reader that misses the file looks there whether it was removed.
+        let bytes = self.shared.state().index.remove(segment);
         let path = segment::path(&self.shared.directory, &segment);
         if let Err(error) = fs::remove_file(&path) {
             tracing::warn!(path = %path.display(), %error, "remove old output");
         }
-        let bytes = self.shared.state().index.remove(segment);
         ::metrics::counter!(metrics::OUTPUT_EXPIRED_BYTES).increment(bytes);
     }
 

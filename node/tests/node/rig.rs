@@ -51,6 +51,12 @@ impl Rig {
     }
 }
 
+/// An address that no other process binds, so that a port of it that was given up is still there to be bound again.
+pub(crate) fn address_of_this_process() -> SocketAddr {
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    SocketAddr::from(([127, 64 | high, middle, low], 0))
+}
+
 pub(crate) fn endpoint(credentials: Credentials, bind: SocketAddr) -> Endpoint {
     Endpoint::bind(settings(credentials, bind), Arc::new(Routes::default())).unwrap()
 }

@@ -11,7 +11,7 @@ use quorla_node::endpoint::{Endpoint, NodeStream, Traffic};
 use quorla_node::transport::QuicTransport;
 use tokio::sync::{Mutex, mpsc};
 
-use crate::rig::{Rig, address, soon};
+use crate::rig::{Rig, address, address_of_this_process, endpoint, endpoint_once_free, soon};
 
 /// What arrives at an endpoint, with the name of the thread that carries it.
 type Arrived = mpsc::UnboundedReceiver<(NodeStream, String)>;
@@ -166,7 +166,8 @@ async fn stream_that_nobody_takes_yet_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn peer_that_shut_down_is_reached_again_when_it_is_back() {
     let rig = Rig::new();
-    let (first, second) = (rig.endpoint(0), rig.endpoint(1));
+    let first = rig.endpoint(0);
+    let second = endpoint(rig.node(1), address_of_this_process());
     let transport = Arc::new(QuicTransport::new(first, nobody()));
     let _arrived = take(&second);
     let to = peer(&second);
@@ -175,7 +176,7 @@ async fn peer_that_shut_down_is_reached_again_when_it_is_back() {
     second.close().await;
     assert!(soon(duplex.source.recv()).await.is_err());
     drop(second);
-    let reborn = crate::rig::endpoint_once_free(rig.node(1), bind).await;
+    let reborn = endpoint_once_free(rig.node(1), bind).await;
     let mut arrived = take(&reborn);
     let reached = async {
         loop {

@@ -10,7 +10,7 @@ use super::fresh::FreshDirectories;
 use super::{End, FDS_PER_SPAWN, Spawn, Stage};
 use crate::process::cgroup::{Cgroups, Group};
 use crate::process::spec::OPEN_FILES_SOFT;
-use crate::process::sys::{self, Slots};
+use crate::process::sys::{Launch, Slots, Starter};
 
 pub(super) struct Launched {
     pub(super) pid: Pid,
@@ -24,6 +24,7 @@ pub(super) struct Launcher {
     /// Where groups are made, as the node found it.
     pub(super) cgroups: Cgroups,
     slots: Slots,
+    starter: Starter,
     warden: Pid,
 }
 
@@ -33,6 +34,7 @@ impl Launcher {
             fresh: FreshDirectories::default(),
             cgroups: Cgroups::none("the node has not said where"),
             slots: Slots::new()?,
+            starter: Starter::default(),
             warden: rustix::process::getpid(),
         })
     }
@@ -46,19 +48,19 @@ impl Launcher {
         let doors = group.as_ref().map(Group::doors).transpose();
         let launched = doors.map_err(|error| failed(Stage::Limit, &error)).and_then(|doors| {
             let slot = self.slots.claim().ok_or(End::Failed { stage: Stage::Fork, errno: libc::EAGAIN })?;
-            let launch = sys::Launch {
-                programs: &programs,
-                arguments: &arguments,
-                environment: &environment,
-                directory: &directory,
+            let launch = Launch {
+                programs,
+                arguments,
+                environment,
+                directory: directory.clone(),
                 stdio,
-                limits: &limits(spawn),
+                limits: limits(spawn),
                 doors: &doors.unwrap_or_default(),
                 user: spawn.user,
                 fresh: spawn.fresh,
                 warden: self.warden,
             };
-            self.fork(&launch, slot).map(|pid| (pid, slot))
+            self.start(launch, slot).map(|pid| (pid, slot))
         });
         match launched {
             Ok((pid, slot)) => {
@@ -73,16 +75,17 @@ impl Launcher {
     }
 
     /// Makes the directory and the process; a failure leaves neither.
-    fn fork(&mut self, launch: &sys::Launch, slot: u32) -> Result<Pid, End> {
-        let made = if launch.fresh { self.fresh.make(launch.directory, launch.user) } else { Ok(()) };
-        let forked = match made {
-            Ok(()) => sys::fork(launch, &self.slots, slot).map_err(|error| failed(Stage::Fork, &error)),
+    fn start(&mut self, launch: Launch, slot: u32) -> Result<Pid, End> {
+        let fresh = launch.fresh.then(|| launch.directory.clone());
+        let made = fresh.as_deref().map_or(Ok(()), |directory| self.fresh.make(directory, launch.user));
+        let started = match made {
+            Ok(()) => self.starter.start(launch, &self.slots, slot).map_err(|error| failed(Stage::Fork, &error)),
             Err(error) => Err(failed(Stage::MakeDirectory, &error.into())),
         };
-        forked.inspect_err(|end| {
+        started.inspect_err(|end| {
             self.slots.release(slot);
-            if launch.fresh && matches!(end, End::Failed { stage: Stage::Fork, .. }) {
-                self.fresh.give_back(launch.directory.to_owned());
+            if let (Some(directory), End::Failed { stage: Stage::Fork, .. }) = (fresh, end) {
+                self.fresh.give_back(directory);
             }
         })
     }

@@ -13,6 +13,7 @@ BENCH_SECONDS ?= 20
 BENCH_IN_FLIGHT ?= 1 64 256
 BENCH ?= bench submit --nodes 3
 DEMO ?= demo
+TASKS ?= 100000
 
 target := $(or $(CARGO_TARGET_DIR),target)
 quorla := $(target)/release/quorla
@@ -20,7 +21,7 @@ in_env := source .tools/env.sh;
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build release test fmt fmt-check clippy docs deny doctest tests sim demo bench tidy
+.PHONY: help setup build release test fmt fmt-check clippy docs deny doctest tests sim demo bench tidy prove-array
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -81,3 +82,6 @@ demo: release ## three nodes, real jobs, the leader killed in the middle, a verd
 bench: release ## accepted submits per second on three local nodes, one JSON object per line
 	@for n in $(BENCH_IN_FLIGHT); do \
 	  $(quorla) $(BENCH) --in-flight $$n --seconds $(BENCH_SECONDS) -o json; done
+
+prove-array: release ## TASKS short tasks while two leaders are killed, against what the machine starts alone
+	@$(quorla) bench array --tasks $(TASKS) --kills 2

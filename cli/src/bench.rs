@@ -1,7 +1,9 @@
 //! `quorla bench`: load on a temporary cluster of real processes, in JSON one object per line.
 
+mod array;
 mod disk;
 mod figures;
+mod spawn;
 mod submit;
 
 use std::path::PathBuf;
@@ -21,6 +23,12 @@ pub(crate) enum BenchCommand {
         The jobs are ones that would run tomorrow, so that submitting alone is measured: each is acknowledged when it\n\
         is on fsynced disk on a majority. A second line, \"fdatasync\", is 4 KiB append + fdatasync on the same disk.")]
     Submit(Submit),
+    /// Measure tasks per second of one large array, with leaders killed meanwhile
+    #[command(after_help = "Example:\n  quorla bench array --tasks 100000 --kills 2 -o json\n\n\
+        The tasks are /bin/true, so that starting and accounting alone is measured. \"floor\" is how many of it this\n\
+        machine starts in a second without the cluster, in two threads, before and after; \"ratio\" is to that. Every task\n\
+        is read once more at the end; one without exactly one result is a failure.")]
+    Array(Array),
 }
 
 #[derive(Debug, Args)]
@@ -39,25 +47,56 @@ pub(crate) struct Submit {
     data_dir: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Array {
+    /// Node processes
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=7))]
+    nodes: u8,
+    /// Tasks of the array
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    tasks: u32,
+    /// How often the leader is killed meanwhile, and started again
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
+    kills: u32,
+    /// Where the cluster lies [default: a temporary directory]
+    #[arg(long, value_name = "PATH")]
+    data_dir: Option<PathBuf>,
+}
+
 pub(crate) async fn run(command: &BenchCommand, output: &Output) -> Result<Exit, Fault> {
-    let BenchCommand::Submit(arguments) = command;
-    output.say(format!("starting {} node processes", arguments.nodes));
+    let (nodes, directory) = match command {
+        BenchCommand::Submit(arguments) => (arguments.nodes, &arguments.data_dir),
+        BenchCommand::Array(arguments) => (arguments.nodes, &arguments.data_dir),
+    };
+    output.say(format!("starting {nodes} node processes"));
     let settings = Settings {
-        nodes: usize::from(arguments.nodes),
-        directory: arguments.data_dir.clone(),
+        nodes: usize::from(nodes),
+        directory: directory.clone(),
         log_filter: "warn".to_owned(),
         ..Settings::default()
     };
-    let cluster = Cluster::start(settings).await?;
+    let mut cluster = Cluster::start(settings).await?;
     let measured = tokio::select! {
-        measured = measure(&cluster, arguments, output) => measured.map(|()| Exit::OK),
+        measured = measure(&mut cluster, command, output) => measured.map(|()| Exit::OK),
         _ = tokio::signal::ctrl_c() => Ok(Exit::INTERRUPTED),
     };
     cluster.stop().await?;
     measured
 }
 
-async fn measure(cluster: &Cluster, arguments: &Submit, output: &Output) -> Result<(), Fault> {
+async fn measure(cluster: &mut Cluster, command: &BenchCommand, output: &Output) -> Result<(), Fault> {
+    match command {
+        BenchCommand::Submit(arguments) => submits(cluster, arguments, output).await,
+        BenchCommand::Array(arguments) => {
+            let run = array::measure(cluster, arguments.tasks, arguments.kills, output).await?;
+            output.document(&run.document())?;
+            let failed = || Fault::new(Exit::OTHER, "tasks_failed", "measure an array: not every task has one result");
+            run.holds().then_some(()).ok_or_else(failed)
+        }
+    }
+}
+
+async fn submits(cluster: &Cluster, arguments: &Submit, output: &Output) -> Result<(), Fault> {
     let figures = submit::measure(&cluster.client().await?, arguments.in_flight, arguments.seconds).await?;
     print(output, &figures)?;
     let errors = figures.errors;

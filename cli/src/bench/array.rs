@@ -1,0 +1,238 @@
+//! The array workload: many short tasks, the leader killed now and then, held against the machine's own rate of starting
+//! processes in the same run.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use quorla_client::clock::Stopwatch;
+use quorla_client::{ArrayRequest, ArrayView, AttemptOutcome, Client, Error, JobId, JobRequest, JobState};
+use serde_json::{Value, json};
+
+use super::spawn;
+use crate::fault::Fault;
+use crate::local::Cluster;
+use crate::output::{Document, Output, Table};
+
+const PROGRAM: &str = "/bin/true";
+/// What beanstalkd, the fastest of the others, reaches of the machine's rate is 40 %.
+const RATIO_GOAL: f64 = 0.6;
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// No task may end for so long before that is told as a fault.
+const QUIET_MAX: Duration = Duration::from_secs(60);
+const READS_IN_FLIGHT: usize = 64;
+const MIB: u64 = 1 << 20;
+
+/// What a run of it gave.
+pub(super) struct Run {
+    tasks: u32,
+    killed: Vec<String>,
+    elapsed: Duration,
+    floor_per_s: f64,
+    rss_mib: Rss,
+    judged: Judged,
+}
+
+/// The largest resident memory of a node, when a tenth of the tasks had ended and at the end.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rss {
+    begin: u64,
+    end: u64,
+}
+
+/// Every task, read once more.
+#[derive(Debug, Default)]
+struct Judged {
+    succeeded: u32,
+    one_result: u32,
+    attempts: u64,
+}
+
+/// Runs it on a fresh cluster.
+pub(super) async fn measure(cluster: &mut Cluster, tasks: u32, kills: u32, output: &Output) -> Result<Run, Fault> {
+    let before_per_s = floor(output).await?;
+    let client = cluster.client().await?;
+    let since = Stopwatch::start();
+    let array =
+        client.submit_array(ArrayRequest::range(JobRequest::new([PROGRAM]).queue("bench"), 0, tasks - 1)).await?;
+    output.say(format!("{tasks} tasks submitted as {}", array.job_id));
+    let mut watch = Watch { cluster, client: &client, array: array.job_id, kills, output, killed: Vec::new() };
+    let rss_mib = watch.until_ended(tasks).await?;
+    let (killed, elapsed) = (watch.killed, since.elapsed());
+    // A shared machine is not as fast at the end as at the beginning.
+    let floor_per_s = f64::midpoint(before_per_s, floor(output).await?);
+    output.say("reading every task once more");
+    let judged = judge(&client, array.job_id, tasks).await?;
+    Ok(Run { tasks, killed, elapsed, floor_per_s, rss_mib, judged })
+}
+
+async fn floor(output: &Output) -> Result<f64, Fault> {
+    output.say(format!("starting {PROGRAM} without the cluster, in two threads"));
+    let measured = tokio::task::spawn_blocking(|| spawn::measure(PROGRAM)).await;
+    measured.map_err(|error| Fault::other("measure how fast processes start", error))?
+}
+
+/// The array while it runs.
+struct Watch<'a> {
+    cluster: &'a mut Cluster,
+    client: &'a Client,
+    array: JobId,
+    kills: u32,
+    output: &'a Output,
+    killed: Vec<String>,
+}
+
+impl Watch<'_> {
+    async fn until_ended(&mut self, tasks: u32) -> Result<Rss, Fault> {
+        let (mut rss, mut ended_last, mut quiet) = (Rss::default(), 0, Stopwatch::start());
+        loop {
+            let view = self.look().await?;
+            let ended = view.tasks.ended();
+            if ended != ended_last {
+                (ended_last, quiet) = (ended, Stopwatch::start());
+            }
+            if quiet.elapsed() > QUIET_MAX {
+                return Err(Fault::other("run the array", format!("no task has ended for a minute, {ended} before")));
+            }
+            if rss.begin == 0 && ended >= tasks / 10 {
+                rss.begin = self.rss_mib().await?;
+            }
+            if view.state.is_ended() {
+                rss.end = self.rss_mib().await?;
+                return Ok(rss);
+            }
+            if self.kill_is_due(ended, tasks) {
+                self.kill(ended).await?;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// The kills part the tasks evenly.
+    fn kill_is_due(&self, ended: u32, tasks: u32) -> bool {
+        let done = u64::try_from(self.killed.len()).unwrap_or(u64::MAX);
+        done < u64::from(self.kills) && u64::from(ended) * (u64::from(self.kills) + 1) >= u64::from(tasks) * (done + 1)
+    }
+
+    async fn kill(&mut self, ended: u32) -> Result<(), Fault> {
+        let leader = self.cluster.leader().await?;
+        let name = self.cluster.nodes()[leader].name.clone();
+        self.cluster.node(leader).kill().await?;
+        self.output.say(format!("killed the leader {name} after {ended} tasks, and start it again"));
+        self.cluster.restart(leader).await?;
+        self.killed.push(name);
+        Ok(())
+    }
+
+    /// An outage is waited through.
+    async fn look(&self) -> Result<ArrayView, Fault> {
+        loop {
+            match self.client.array_status(self.array).await {
+                Err(Error::Unavailable { .. } | Error::NotNow(_)) => {}
+                looked => return Ok(looked?),
+            }
+        }
+    }
+
+    async fn rss_mib(&self) -> Result<u64, Fault> {
+        let status = self.client.status().await?;
+        Ok(status.nodes.iter().filter_map(|node| node.rss_bytes).max().unwrap_or(0) / MIB)
+    }
+}
+
+async fn judge(client: &Client, array: JobId, tasks: u32) -> Result<Judged, Fault> {
+    let reads = (0..tasks).filter_map(|index| array.task(index)).map(|task| client.info(task));
+    let mut reads = futures::stream::iter(reads).buffer_unordered(READS_IN_FLIGHT);
+    let mut judged = Judged::default();
+    while let Some(task) = reads.next().await {
+        let task = task?;
+        let results = task.attempts.iter().filter(|attempt| attempt.outcome == AttemptOutcome::Succeeded).count();
+        judged.succeeded += u32::from(task.state == JobState::Succeeded);
+        judged.one_result += u32::from(results == 1);
+        judged.attempts += u64::from(task.attempts_total);
+    }
+    Ok(judged)
+}
+
+impl Run {
+    /// Whether each task succeeded, with exactly one result.
+    pub(super) fn holds(&self) -> bool {
+        (self.judged.succeeded, self.judged.one_result) == (self.tasks, self.tasks)
+    }
+
+    fn per_s(&self) -> f64 {
+        f64::from(self.tasks) / self.elapsed.as_secs_f64()
+    }
+
+    fn ratio(&self) -> f64 {
+        self.per_s() / self.floor_per_s
+    }
+
+    pub(super) fn document(&self) -> Document {
+        Document { json: self.json(), table: self.table(), ids: vec!["array".to_owned()] }
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "workload": "array",
+            "tasks": self.tasks,
+            "per_s": self.per_s().round(),
+            "floor": self.floor_per_s.round(),
+            "ratio": (self.ratio() * 1_000.0).round() / 1_000.0,
+            "succeeded": self.judged.succeeded,
+            "one_result": self.judged.one_result,
+            "attempts": self.judged.attempts,
+            "killed": self.killed,
+            "rss_mib_begin": self.rss_mib.begin,
+            "rss_mib_end": self.rss_mib.end,
+        })
+    }
+
+    fn table(&self) -> Table {
+        let mut table = Table::new(["WHAT", "IS", "MUST BE"]);
+        let mut row = |what: &str, is: String, must_be: &str| table.row([what.to_owned(), is, must_be.to_owned()]);
+        let tasks = self.tasks.to_string();
+        row("tasks succeeded", self.judged.succeeded.to_string(), &tasks);
+        row("tasks with exactly one result", self.judged.one_result.to_string(), &tasks);
+        row("attempts", self.judged.attempts.to_string(), "any");
+        row("leaders killed", self.killed.len().to_string(), "as asked for");
+        row("tasks per second", format!("{:.0}", self.per_s()), "");
+        row("the machine's own, two threads", format!("{:.0}", self.floor_per_s), "");
+        row("ratio", format!("{:.2}", self.ratio()), &format!("goal: {RATIO_GOAL:.2}"));
+        row("largest node, a tenth done", format!("{} MiB", self.rss_mib.begin), "");
+        row("largest node at the end", format!("{} MiB", self.rss_mib.end), "goal: as before");
+        table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run() -> Run {
+        Run {
+            tasks: 10,
+            killed: vec!["n1".into()],
+            elapsed: Duration::from_secs(2),
+            floor_per_s: 10.0,
+            rss_mib: Rss { begin: 50, end: 51 },
+            judged: Judged { succeeded: 10, one_result: 10, attempts: 11 },
+        }
+    }
+
+    #[test]
+    fn a_task_that_failed_or_has_no_single_result_spoils_it() {
+        assert!(run().holds());
+        let spoilers: [fn(&mut Run); 2] = [|run| run.judged.succeeded = 9, |run| run.judged.one_result = 9];
+        for spoil in spoilers {
+            let mut run = run();
+            spoil(&mut run);
+            assert!(!run.holds());
+        }
+    }
+
+    #[test]
+    fn the_ratio_is_to_what_the_machine_does_alone() {
+        let json = run().json();
+        assert_eq!((&json["per_s"], &json["floor"], &json["ratio"]), (&json!(5.0), &json!(10.0), &json!(0.5)));
+    }
+}

@@ -3,6 +3,8 @@
 mod array;
 mod disk;
 mod figures;
+mod process;
+mod results;
 mod spawn;
 mod submit;
 
@@ -29,6 +31,11 @@ pub(crate) enum BenchCommand {
         machine starts in a second without the cluster, in two threads, before and after; \"ratio\" is to that. Every task\n\
         is read once more at the end; one without exactly one result is a failure.")]
     Array(Array),
+    /// Measure single jobs per second through their whole life, and lists meanwhile
+    #[command(after_help = "Example:\n  quorla bench process --jobs 10000 -o json\n\n\
+        The jobs are /bin/true, submitted in batches. \"floor\" and \"ratio\" are as of bench array. Lists of 100 jobs are asked\n\
+        for all the time, and timed by who asks. A job without exactly one result is a failure.")]
+    Process(Process),
 }
 
 #[derive(Debug, Args)]
@@ -63,10 +70,24 @@ pub(crate) struct Array {
     data_dir: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Process {
+    /// Node processes
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=7))]
+    nodes: u8,
+    /// Jobs
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=500_000))]
+    jobs: u32,
+    /// Where the cluster lies [default: a temporary directory]
+    #[arg(long, value_name = "PATH")]
+    data_dir: Option<PathBuf>,
+}
+
 pub(crate) async fn run(command: &BenchCommand, output: &Output) -> Result<Exit, Fault> {
     let (nodes, directory) = match command {
         BenchCommand::Submit(arguments) => (arguments.nodes, &arguments.data_dir),
         BenchCommand::Array(arguments) => (arguments.nodes, &arguments.data_dir),
+        BenchCommand::Process(arguments) => (arguments.nodes, &arguments.data_dir),
     };
     output.say(format!("starting {nodes} node processes"));
     let settings = Settings {
@@ -89,11 +110,20 @@ async fn measure(cluster: &mut Cluster, command: &BenchCommand, output: &Output)
         BenchCommand::Submit(arguments) => submits(cluster, arguments, output).await,
         BenchCommand::Array(arguments) => {
             let run = array::measure(cluster, arguments.tasks, arguments.kills, output).await?;
-            output.document(&run.document())?;
-            let failed = || Fault::new(Exit::OTHER, "tasks_failed", "measure an array: not every task has one result");
-            run.holds().then_some(()).ok_or_else(failed)
+            complete(output, &run.document(), run.holds())
+        }
+        BenchCommand::Process(arguments) => {
+            let run = process::measure(cluster, arguments.jobs, output).await?;
+            complete(output, &run.document(), run.holds())
         }
     }
+}
+
+/// What was measured, and whether every job has its one result.
+fn complete(output: &Output, document: &Document, holds: bool) -> Result<(), Fault> {
+    output.document(document)?;
+    let failed = || Fault::new(Exit::OTHER, "jobs_failed", "measure jobs: not every one has exactly one result");
+    holds.then_some(()).ok_or_else(failed)
 }
 
 async fn submits(cluster: &Cluster, arguments: &Submit, output: &Output) -> Result<(), Fault> {

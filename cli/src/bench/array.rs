@@ -3,23 +3,21 @@
 
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use quorla_client::clock::Stopwatch;
-use quorla_client::{ArrayRequest, ArrayView, AttemptOutcome, Client, Error, JobId, JobRequest, JobState};
+use quorla_client::{ArrayRequest, ArrayView, Client, Error, JobId, JobRequest};
 use serde_json::{Value, json};
 
-use super::spawn;
+use super::results::Results;
+use super::spawn::{self, PROGRAM};
 use crate::fault::Fault;
 use crate::local::Cluster;
 use crate::output::{Document, Output, Table};
 
-const PROGRAM: &str = "/bin/true";
 /// What beanstalkd, the fastest of the others, reaches of the machine's rate is 40 %.
 const RATIO_GOAL: f64 = 0.6;
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// No task may end for so long before that is told as a fault.
 const QUIET_MAX: Duration = Duration::from_secs(60);
-const READS_IN_FLIGHT: usize = 64;
 const MIB: u64 = 1 << 20;
 
 /// What a run of it gave.
@@ -29,7 +27,7 @@ pub(super) struct Run {
     elapsed: Duration,
     floor_per_s: f64,
     rss_mib: Rss,
-    judged: Judged,
+    results: Results,
 }
 
 /// The largest resident memory of a node, when a tenth of the tasks had ended and at the end.
@@ -39,17 +37,9 @@ struct Rss {
     end: u64,
 }
 
-/// Every task, read once more.
-#[derive(Debug, Default)]
-struct Judged {
-    succeeded: u32,
-    one_result: u32,
-    attempts: u64,
-}
-
 /// Runs it on a fresh cluster.
 pub(super) async fn measure(cluster: &mut Cluster, tasks: u32, kills: u32, output: &Output) -> Result<Run, Fault> {
-    let before_per_s = floor(output).await?;
+    let before_per_s = spawn::measure_telling(output).await?;
     let client = cluster.client().await?;
     let since = Stopwatch::start();
     let array =
@@ -59,16 +49,10 @@ pub(super) async fn measure(cluster: &mut Cluster, tasks: u32, kills: u32, outpu
     let rss_mib = watch.until_ended(tasks).await?;
     let (killed, elapsed) = (watch.killed, since.elapsed());
     // A shared machine is not as fast at the end as at the beginning.
-    let floor_per_s = f64::midpoint(before_per_s, floor(output).await?);
+    let floor_per_s = f64::midpoint(before_per_s, spawn::measure_telling(output).await?);
     output.say("reading every task once more");
-    let judged = judge(&client, array.job_id, tasks).await?;
-    Ok(Run { tasks, killed, elapsed, floor_per_s, rss_mib, judged })
-}
-
-async fn floor(output: &Output) -> Result<f64, Fault> {
-    output.say(format!("starting {PROGRAM} without the cluster, in two threads"));
-    let measured = tokio::task::spawn_blocking(|| spawn::measure(PROGRAM)).await;
-    measured.map_err(|error| Fault::other("measure how fast processes start", error))?
+    let results = Results::read(&client, (0..tasks).filter_map(|index| array.job_id.task(index))).await?;
+    Ok(Run { tasks, killed, elapsed, floor_per_s, rss_mib, results })
 }
 
 /// The array while it runs.
@@ -139,24 +123,10 @@ impl Watch<'_> {
     }
 }
 
-async fn judge(client: &Client, array: JobId, tasks: u32) -> Result<Judged, Fault> {
-    let reads = (0..tasks).filter_map(|index| array.task(index)).map(|task| client.info(task));
-    let mut reads = futures::stream::iter(reads).buffer_unordered(READS_IN_FLIGHT);
-    let mut judged = Judged::default();
-    while let Some(task) = reads.next().await {
-        let task = task?;
-        let results = task.attempts.iter().filter(|attempt| attempt.outcome == AttemptOutcome::Succeeded).count();
-        judged.succeeded += u32::from(task.state == JobState::Succeeded);
-        judged.one_result += u32::from(results == 1);
-        judged.attempts += u64::from(task.attempts_total);
-    }
-    Ok(judged)
-}
-
 impl Run {
     /// Whether each task succeeded, with exactly one result.
     pub(super) fn holds(&self) -> bool {
-        (self.judged.succeeded, self.judged.one_result) == (self.tasks, self.tasks)
+        self.results.are_complete(self.tasks)
     }
 
     fn per_s(&self) -> f64 {
@@ -178,9 +148,9 @@ impl Run {
             "per_s": self.per_s().round(),
             "floor": self.floor_per_s.round(),
             "ratio": (self.ratio() * 1_000.0).round() / 1_000.0,
-            "succeeded": self.judged.succeeded,
-            "one_result": self.judged.one_result,
-            "attempts": self.judged.attempts,
+            "succeeded": self.results.succeeded,
+            "one_result": self.results.one_result,
+            "attempts": self.results.attempts,
             "killed": self.killed,
             "rss_mib_begin": self.rss_mib.begin,
             "rss_mib_end": self.rss_mib.end,
@@ -191,9 +161,9 @@ impl Run {
         let mut table = Table::new(["WHAT", "IS", "MUST BE"]);
         let mut row = |what: &str, is: String, must_be: &str| table.row([what.to_owned(), is, must_be.to_owned()]);
         let tasks = self.tasks.to_string();
-        row("tasks succeeded", self.judged.succeeded.to_string(), &tasks);
-        row("tasks with exactly one result", self.judged.one_result.to_string(), &tasks);
-        row("attempts", self.judged.attempts.to_string(), "any");
+        row("tasks succeeded", self.results.succeeded.to_string(), &tasks);
+        row("tasks with exactly one result", self.results.one_result.to_string(), &tasks);
+        row("attempts", self.results.attempts.to_string(), "any");
         row("leaders killed", self.killed.len().to_string(), "as asked for");
         row("tasks per second", format!("{:.0}", self.per_s()), "");
         row("the machine's own, two threads", format!("{:.0}", self.floor_per_s), "");
@@ -215,18 +185,7 @@ mod tests {
             elapsed: Duration::from_secs(2),
             floor_per_s: 10.0,
             rss_mib: Rss { begin: 50, end: 51 },
-            judged: Judged { succeeded: 10, one_result: 10, attempts: 11 },
-        }
-    }
-
-    #[test]
-    fn a_task_that_failed_or_has_no_single_result_spoils_it() {
-        assert!(run().holds());
-        let spoilers: [fn(&mut Run); 2] = [|run| run.judged.succeeded = 9, |run| run.judged.one_result = 9];
-        for spoil in spoilers {
-            let mut run = run();
-            spoil(&mut run);
-            assert!(!run.holds());
+            results: Results { succeeded: 10, one_result: 10, attempts: 11 },
         }
     }
 

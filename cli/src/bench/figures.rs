@@ -27,7 +27,11 @@ impl Latencies {
         self.0.add(&other.0).expect("all latencies have the same bounds");
     }
 
-    fn ms(&self, quantile: f64) -> f64 {
+    pub(super) fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    pub(super) fn ms(&self, quantile: f64) -> f64 {
         Duration::from_micros(self.0.value_at_quantile(quantile)).as_secs_f64() * 1_000.0
     }
 }
@@ -44,7 +48,7 @@ pub(super) struct Figures {
 impl Figures {
     fn per_s(&self) -> u64 {
         let micros = self.elapsed.as_micros().max(1);
-        let per_s = u128::from(self.latencies.0.len()) * 1_000_000 / micros;
+        let per_s = u128::from(self.latencies.count()) * 1_000_000 / micros;
         u64::try_from(per_s).unwrap_or(u64::MAX)
     }
 
@@ -55,7 +59,7 @@ impl Figures {
             "per_s": self.per_s(),
             "p50_ms": self.latencies.ms(0.5),
             "p99_ms": self.latencies.ms(0.99),
-            "count": self.latencies.0.len(),
+            "count": self.latencies.count(),
             "errors": self.errors,
         })
     }
@@ -68,7 +72,7 @@ impl Figures {
             self.per_s().to_string(),
             format!("{:.3}", self.latencies.ms(0.5)),
             format!("{:.3}", self.latencies.ms(0.99)),
-            self.latencies.0.len().to_string(),
+            self.latencies.count().to_string(),
             self.errors.to_string(),
         ]);
         table

@@ -65,6 +65,9 @@ pub(crate) struct Array {
     /// How often the leader is killed meanwhile, and started again
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
     kills: u32,
+    /// Slots of each node: tasks as short as these leave a node waiting for its next one unless it holds many
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=160))]
+    slots: u32,
     /// Where the cluster lies [default: a temporary directory]
     #[arg(long, value_name = "PATH")]
     data_dir: Option<PathBuf>,
@@ -84,15 +87,16 @@ pub(crate) struct Process {
 }
 
 pub(crate) async fn run(command: &BenchCommand, output: &Output) -> Result<Exit, Fault> {
-    let (nodes, directory) = match command {
-        BenchCommand::Submit(arguments) => (arguments.nodes, &arguments.data_dir),
-        BenchCommand::Array(arguments) => (arguments.nodes, &arguments.data_dir),
-        BenchCommand::Process(arguments) => (arguments.nodes, &arguments.data_dir),
+    let (nodes, directory, slots) = match command {
+        BenchCommand::Submit(arguments) => (arguments.nodes, &arguments.data_dir, None),
+        BenchCommand::Array(arguments) => (arguments.nodes, &arguments.data_dir, Some(arguments.slots)),
+        BenchCommand::Process(arguments) => (arguments.nodes, &arguments.data_dir, None),
     };
     output.say(format!("starting {nodes} node processes"));
     let settings = Settings {
         nodes: usize::from(nodes),
         directory: directory.clone(),
+        slots,
         log_filter: "warn".to_owned(),
         ..Settings::default()
     };

@@ -150,7 +150,7 @@ impl Planner {
 
     fn assignments(&mut self, ledger: &Ledger, now: Millis) -> Vec<Proposal> {
         let pauses = now < self.plan_again_at && !self.goes_on();
-        if pauses || !self.is_idle(Task::Assign) || ledger.queued_jobs() == 0 {
+        if pauses || !self.is_idle(Task::Assign) || !ledger.has_lines() {
             self.plan_from = None;
             return Vec::new();
         }

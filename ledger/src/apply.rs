@@ -8,6 +8,7 @@ pub(crate) mod cluster;
 pub(crate) mod expire;
 pub(crate) mod job;
 pub(crate) mod node;
+pub(crate) mod pause;
 pub(crate) mod request;
 pub(crate) mod task;
 pub(crate) mod timer;
@@ -60,6 +61,8 @@ impl<R: Records> Transaction<'_, R> {
             Command::StopTasks { array } => self.stop_tasks(array),
             Command::ExpireArray { array } => self.expire_array(array),
             Command::ExpireUpload { upload } => self.expire_upload(upload),
+            Command::PauseJob { request, job, paused, reason } => self.pause_job(&request, job, paused, reason),
+            Command::PauseQueue { request, queue, paused, reason } => self.pause_queue(&request, queue, paused, reason),
         }
     }
 }

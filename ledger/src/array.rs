@@ -20,7 +20,7 @@ use crate::{
     ids::{JobId, NodeId, Principal},
     limits::{LOST_ATTEMPTS_MAX, TASKS_PAUSING_MAX},
     outcome::{Deadline, Failure},
-    record::{AttemptRecord, JobRecord, JobState},
+    record::{AttemptRecord, JobRecord, JobState, Pause},
     spec::{Demand, RetryPolicy, Timeouts},
     units::{Bytes, Millis},
 };
@@ -99,6 +99,8 @@ pub struct ArrayProgress {
     pub tail_bytes: Bytes,
     /// Arrays that read this one's items: it is not removed before them.
     pub borrowers: u32,
+    /// Set while none of its tasks may start.
+    pub paused: Option<Pause>,
 }
 
 /// Where an array stands.
@@ -220,6 +222,7 @@ impl ArrayRecord {
             reserved: None,
             cancel_reason: task.cancel_reason,
             kept_bytes: task.kept_bytes,
+            paused: None,
         }
     }
 
@@ -239,7 +242,7 @@ impl ArrayProgress {
     /// Whether its next task wants a place, by the array's own rules.
     #[must_use]
     pub fn wants_place(&self, record: &ArrayRecord, placed: u32) -> bool {
-        let open = matches!(self.state, ArrayState::Open { .. }) && !self.cancelled;
+        let open = matches!(self.state, ArrayState::Open { .. }) && !self.cancelled && self.paused.is_none();
         open && record.running_max.is_none_or(|max| placed < max) && self.ready() > 0
     }
 

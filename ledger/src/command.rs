@@ -123,6 +123,28 @@ pub enum Command {
         /// The id of the array that it was for.
         upload: JobId,
     },
+    /// Holds a job or an array, so that it does not start, or lets it go on. An attempt that runs is not touched.
+    PauseJob {
+        /// Who asks.
+        request: Request,
+        /// The job, or the array; no task.
+        job: JobId,
+        /// Whether it is paused from now on.
+        paused: bool,
+        /// Why, for whoever asks why it waits; at most [`crate::limits::Limit::ReasonBytes`].
+        reason: Option<String>,
+    },
+    /// Holds all of a queue, or lets it go on.
+    PauseQueue {
+        /// Who asks.
+        request: Request,
+        /// The queue; it need not have any job.
+        queue: String,
+        /// Whether it is paused from now on.
+        paused: bool,
+        /// Why, as with a job.
+        reason: Option<String>,
+    },
 }
 
 /// Who asks for a change, and under which name it is remembered (R10).

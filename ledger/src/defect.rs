@@ -22,6 +22,8 @@ pub enum Defect {
     EarlyReassignment,
     /// A task that is being stopped does not count towards what its array may run at once.
     CapForgetsStopping,
+    /// A queue that is let go on is answered for, and stays paused.
+    QueueStaysPaused,
 }
 
 impl Defect {

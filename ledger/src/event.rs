@@ -88,6 +88,20 @@ pub enum Event {
     },
     /// The tasks of an array that had never been given a place ended, all together.
     TasksClosed(JobId),
+    /// A job or an array may not start any more, or may again.
+    JobPaused {
+        /// The job.
+        job: JobId,
+        /// Whether it is paused from now on.
+        paused: bool,
+    },
+    /// Nothing of a queue may start any more, or may again.
+    QueuePaused {
+        /// The queue.
+        queue: String,
+        /// Whether it is paused from now on.
+        paused: bool,
+    },
 }
 
 /// The events of one entry, as stored.

@@ -3,13 +3,13 @@
 use crate::{
     array::{ArrayState, TaskPage, TaskRecord},
     codec,
-    hot::{Stage, arrays::HotArray, queue::Rank},
+    hot::{Stage, arrays::HotArray, queue::Rank, queues::Line},
     ids::{JobId, NodeId},
     ledger::{Ledger, Records},
     limits::AHEAD_COUNTED_MAX,
     outcome::StopCause,
     place::{Candidate, Wish},
-    record::{JobRecord, JobState, Placed, Stored},
+    record::{JobRecord, JobState, Pause, Placed, Stored},
     reply::Rejection,
     tables,
     units::Millis,
@@ -36,6 +36,10 @@ pub enum Waiting {
     Cancellation,
     /// An array, for its tasks, which all have a place: so many.
     Tasks(u32),
+    /// To be let go on: it is paused, or its array is. The record says by whom.
+    Resume,
+    /// For its queue to be let go on.
+    Queue(Pause),
 }
 
 /// How many queued jobs are due a place before another.
@@ -48,13 +52,16 @@ pub struct Ahead {
 }
 
 impl Ledger {
-    /// How many queued jobs are due a place before this one; nothing for a job that is not queued.
+    /// How many queued jobs are due a place before this one; nothing for one that is in no line, or in a paused queue's.
     ///
     /// Looks at [`AHEAD_COUNTED_MAX`] jobs and one more at the most.
     ///
     /// An array counts as the tasks that it may start as things stand.
     #[must_use]
     pub fn ahead_of(&self, job: JobId) -> Option<Ahead> {
+        if self.hot.queue_of(job).is_none_or(|queue| self.hot.queues.is_paused(queue)) {
+            return None;
+        }
         let (rank, own) = self.standing(job)?;
         let heads = self.hot.queue.heads().take_while(|head| head.rank < rank);
         let before = heads.flat_map(|head| head.line.range(..rank)).take(AHEAD_COUNTED_MAX + 1);
@@ -100,9 +107,10 @@ impl Ledger {
                 JobState::Delayed { until } | JobState::BackingOff { until } => Some(Waiting::Until(until)),
                 _ => None,
             },
+            Stage::Held => Some(Waiting::Resume),
             Stage::Queued => match job.of_task() {
                 Some((array, _)) => self.why_array_waits(array),
-                None => Some(self.why_queued(&Wish { job, rank: hot.rank, demand: &hot.demand })),
+                None => Some(self.why_queued(&hot.line, &Wish { job, rank: hot.rank, demand: &hot.line.demand })),
             },
         }
     }
@@ -125,13 +133,17 @@ impl Ledger {
             ArrayState::Delayed { until } => Some(Waiting::Until(until)),
             _ if progress.cancelled => Some(Waiting::Cancellation),
             _ if progress.counts.waiting + progress.pausing() == 0 => Some(Waiting::Tasks(progress.counts.live())),
-            _ if array.in_line => Some(self.why_queued(&array.wish())),
+            _ if progress.paused.is_some() => Some(Waiting::Resume),
+            _ if array.in_line => Some(self.why_queued(&array.line, &array.wish())),
             _ if progress.ready() > 0 => array.record.running_max.map(Waiting::Cap),
             _ => Some(Waiting::Retries(progress.pausing())),
         }
     }
 
-    fn why_queued(&self, wish: &Wish<'_>) -> Waiting {
+    fn why_queued(&self, line: &Line, wish: &Wish<'_>) -> Waiting {
+        if let Some(pause) = self.hot.queues.pause_of(&line.queue) {
+            return Waiting::Queue(pause.clone());
+        }
         let mut rejections = Vec::new();
         for node in self.hot.nodes.iter() {
             match Candidate::of(node).reject(wish) {

@@ -17,7 +17,7 @@ use crate::{
     hot::{Hot, nodes::HotNode},
     ids::{ChainHash, Fence, JobId, NodeId, NodeKey},
     outcome::StopCause,
-    record::{JobRecord, MetaRecord, NodeRecord, Stored},
+    record::{JobRecord, MetaRecord, NodeRecord, QueueRecord, Stored},
     reply::{Refusal, Reply},
     spec::Resources,
     tables::{self, META, Table},
@@ -128,6 +128,7 @@ impl Ledger {
             ledger.meta = meta;
         }
         visit(tables, Table::Nodes, |record: NodeRecord| ledger.hot.nodes.put(record))?;
+        visit(tables, Table::Queues, |record: QueueRecord| ledger.hot.pause_queue(&record.name, Some(record.pause)))?;
         visit_arrays(tables, &mut ledger.hot)?;
         visit(tables, Table::Live, |record: JobRecord| ledger.hot.index_job(&record))?;
         visit_tasks(tables, &mut ledger.hot)?;
@@ -176,6 +177,12 @@ impl Ledger {
     #[must_use]
     pub const fn queued_jobs(&self) -> usize {
         self.hot.queue.depth()
+    }
+
+    /// Whether a job waits for a place that may be given one: those of paused queues may not.
+    #[must_use]
+    pub fn has_lines(&self) -> bool {
+        self.hot.queue.has_heads()
     }
 
     /// Whether this job or array has not ended; of tasks, whether it started and has not ended.
@@ -276,6 +283,12 @@ pub fn check_stateless(command: &Command) -> Result<(), Refusal> {
             crate::apply::array::check(submit)
         }
         Command::PutItems(put) => crate::apply::upload::check(put),
+        Command::PauseJob { request, job, reason, .. } => {
+            crate::apply::pause::check_job(request, *job, reason.as_deref())
+        }
+        Command::PauseQueue { request, queue, reason, .. } => {
+            crate::apply::pause::check_queue(request, queue, reason.as_deref())
+        }
         Command::Retry { request, .. } | Command::DrainNode { request, .. } => {
             crate::apply::request::check_key(request)
         }

@@ -20,6 +20,7 @@ pub mod memory;
 pub mod outcome;
 mod place;
 pub mod plan;
+pub mod queues;
 pub mod record;
 pub mod reply;
 pub mod spec;

@@ -143,8 +143,14 @@ pub const UPLOADS_MAX: usize = 64;
 pub const UPLOAD_IDLE_MAX: Millis = Millis(15 * 60 * 1_000);
 /// Records that one step of removing an array or an upload removes, and looks for, at the most.
 pub const ARRAY_EXPIRY_RECORDS_MAX: usize = 900;
-/// Different demands (resources and constraints) among the jobs that have not ended.
+/// Different demands (resources and constraints) among the jobs that have not ended, those of each queue by themselves.
 pub const DEMANDS_MAX: usize = 4_096;
+/// Queues that are known: that have jobs that have not ended, or are paused.
+pub const QUEUES_MAX: usize = 1_024;
+/// Queues that are paused.
+pub const QUEUES_PAUSED_MAX: usize = 256;
+/// Look-ups that finding the oldest waiting jobs of queues takes at the most, for one who asks.
+pub const OLDEST_LOOKS_MAX: usize = 16_384;
 /// Nodes that were ever admitted to work and not removed.
 pub const NODES_MAX: usize = 1_024;
 /// Slots of one node, so that ending all its attempts is one bounded command (R8): each may be the last task of an array
@@ -158,6 +164,9 @@ pub const ATTEMPTS_KEPT_MAX: usize = 16;
 pub const LOST_ATTEMPTS_MAX: u32 = 16;
 /// Overtakings of a job that could run somewhere before it reserves a node.
 pub const OVERTAKINGS_MAX: u32 = 16;
+/// Nodes that are kept free for such jobs at once, so that pausing a queue, which gives its ones back, is one bounded
+/// command (R8).
+pub const RESERVATIONS_MAX: usize = 512;
 /// Queue heads that one look of the planner tries on every node.
 pub const HEADS_PLANNED_MAX: usize = 256;
 /// Queue heads that one refill or fast path looks at.

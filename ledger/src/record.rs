@@ -66,6 +66,28 @@ pub struct JobRecord {
     pub cancel_reason: Option<String>,
     /// Bytes of its specification and tails, for retention, this record apart.
     pub kept_bytes: Bytes,
+    /// Set while it may not start; an attempt that runs goes on. A task is held by its array's.
+    pub paused: Option<Pause>,
+}
+
+/// Who does not let something start, and since when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Who asked.
+    pub by: Principal,
+    /// When.
+    pub since: Millis,
+    /// What was said.
+    pub reason: Option<String>,
+}
+
+/// A queue that is paused; one that is not has no record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueRecord {
+    /// Its name.
+    pub name: String,
+    /// Who paused it.
+    pub pause: Pause,
 }
 
 /// Where a job stands; each state carries exactly what is valid in it.

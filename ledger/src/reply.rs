@@ -86,6 +86,8 @@ pub enum Reply {
         /// Whether more are to be stopped.
         more: bool,
     },
+    /// The job, array or queue is paused or not, as asked.
+    PauseIsSet,
 }
 
 /// A new attempt.
@@ -139,7 +141,7 @@ pub enum Refusal {
     JobIsNotQueued,
     /// Too many live jobs ([`crate::limits::LIVE_JOBS_MAX`]).
     LedgerIsFull,
-    /// Too many different demands among queued jobs ([`crate::limits::DEMANDS_MAX`]).
+    /// Too many different demands among live jobs, those of each queue by themselves ([`crate::limits::DEMANDS_MAX`]).
     DemandsAreExhausted,
     /// There is no such node.
     NodeIsUnknown,
@@ -174,6 +176,12 @@ pub enum Refusal {
     NothingToRetry,
     /// The array is not being stopped, or is already.
     ArrayIsNotStopping,
+    /// A task is not paused alone: its array is.
+    TaskIsOfAnArray,
+    /// Too many different queues ([`crate::limits::QUEUES_MAX`]).
+    QueuesAreExhausted,
+    /// Too many paused queues ([`crate::limits::QUEUES_PAUSED_MAX`]).
+    PausedQueuesAreExhausted,
 }
 
 /// Why a node cannot take a job now.

@@ -53,6 +53,8 @@ pub enum Table {
     Items = b'i',
     /// [`crate::array::UploadRecord`] by array id.
     Uploads = b'U',
+    /// [`crate::record::QueueRecord`] of queues that are paused, by name.
+    Queues = b'q',
 }
 
 /// The key of the one meta record.
@@ -204,6 +206,11 @@ pub fn items(array: JobId, block: u32) -> Vec<u8> {
 /// Key of an upload.
 pub fn upload(array: JobId) -> Vec<u8> {
     Table::Uploads.key(&[&array.0.to_be_bytes()])
+}
+
+/// Key of a paused queue.
+pub fn queue(name: &str) -> Vec<u8> {
+    Table::Queues.key(&[name.as_bytes()])
 }
 
 /// Key of a page of events.

@@ -26,6 +26,8 @@ const FLOORS: &[(&str, u64)] = &[
     ("process spawned", 20_000),
     ("array acknowledged", 500),
     ("array retried", 5),
+    ("job paused", 400),
+    ("queue paused", 300),
     ("linearizable read answered", 2_500),
     ("renewal acknowledged", 25_000),
     ("key used again for the same job", 1_000),

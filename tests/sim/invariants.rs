@@ -28,6 +28,7 @@ mod i03_one_completion;
 mod i04_fences_rise;
 mod i05_leases_do_not_overlap;
 mod i06_legal_transitions;
+mod i06_paused_is_not_started;
 mod i07_no_over_allocation;
 mod i08_caps_are_kept;
 mod i13_replicas_agree;
@@ -158,6 +159,7 @@ impl Bench {
             Box::<i05_leases_do_not_overlap::LeasesDoNotOverlap>::default(),
             Box::<i04_fences_rise::FencesRise>::default(),
             Box::<i06_legal_transitions::LegalTransitions>::default(),
+            Box::<i06_paused_is_not_started::PausedIsNotStarted>::default(),
             Box::<i07_no_over_allocation::NoOverAllocation>::default(),
             Box::<i08_caps_are_kept::CapsAreKept>::default(),
             Box::new(i13_replicas_agree::ReplicasAgree::new(defect)),

@@ -75,10 +75,22 @@ pub(super) enum ClientRequest {
         node: NodeId,
         draining: bool,
     },
+    Pause {
+        request: Request,
+        what: Held,
+        paused: bool,
+    },
     /// A linearizable look at a job.
     Read {
         job: JobId,
     },
+}
+
+/// What can be paused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    Job(JobId),
+    Queue(String),
 }
 
 impl ClientRequest {
@@ -88,7 +100,8 @@ impl ClientRequest {
             | Self::SubmitArray { request, .. }
             | Self::Cancel { request, .. }
             | Self::Retry { request, .. }
-            | Self::Drain { request, .. } => Some(request),
+            | Self::Drain { request, .. }
+            | Self::Pause { request, .. } => Some(request),
             Self::Read { .. } => None,
         }
     }

@@ -38,6 +38,11 @@ fn a_cap_that_forgets_what_is_being_stopped_is_caught() {
 }
 
 #[test]
+fn a_queue_that_stays_paused_is_caught() {
+    must_be_caught(Defect::QueueStaysPaused, "I16", 200);
+}
+
+#[test]
 fn a_digest_with_jitter_is_caught() {
     must_be_caught(Defect::DigestWithJitter, "I2", 200);
 }

@@ -10,7 +10,7 @@ use quorla_ledger::{
 
 use super::{
     agenda::Purpose,
-    messages::{Answer, Caller, ClientRequest, End, Message, Site},
+    messages::{Answer, Caller, ClientRequest, End, Held, Message, Site},
     node::{Ticket, Waiter},
     world::World,
 };
@@ -75,6 +75,12 @@ impl World {
             ClientRequest::Cancel { request, job } => Command::Cancel { request, job, reason: None },
             ClientRequest::Retry { request, job } => Command::Retry { request, job, seed },
             ClientRequest::Drain { request, node, draining } => Command::DrainNode { request, node, draining },
+            ClientRequest::Pause { request, what: Held::Job(job), paused } => {
+                Command::PauseJob { request, job, paused, reason: None }
+            }
+            ClientRequest::Pause { request, what: Held::Queue(queue), paused } => {
+                Command::PauseQueue { request, queue, paused, reason: None }
+            }
             ClientRequest::Read { .. } => unreachable!("a read is no command"),
         }
     }

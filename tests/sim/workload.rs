@@ -68,7 +68,7 @@ pub(super) fn labels_of(site: Site) -> BTreeMap<String, String> {
 pub(super) fn spec(dice: &mut Dice, now: Millis) -> JobSpec {
     JobSpec {
         name: "simulated".to_owned(),
-        queue: "default".to_owned(),
+        queue: queue(dice),
         priority: u8::try_from(dice.between(0, 3) * 10).expect("small"),
         command: Behaviour::drawn(dice).command(),
         env: BTreeMap::new(),
@@ -103,6 +103,11 @@ pub(super) fn tasks(dice: &mut Dice) -> (Tasks, Option<u32>) {
     let [first, last] = [first, dice.between(first, LAST_INDEX_MAX)].map(|index| u32::try_from(index).expect("small"));
     let running_max = dice.chance(600).then(|| if dice.chance(700) { 1 } else { 2 });
     (Tasks::Range { first, last }, running_max)
+}
+
+/// One of the queues that jobs are spread over.
+pub(super) fn queue(dice: &mut Dice) -> String {
+    if dice.chance(600) { "default".to_owned() } else { format!("queue-{}", dice.between(1, 2)) }
 }
 
 fn demand(dice: &mut Dice) -> Demand {

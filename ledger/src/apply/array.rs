@@ -271,7 +271,7 @@ impl<R: Records> Transaction<'_, R> {
         left_out
     }
 
-    fn kept_array(&self, id: JobId) -> Option<Kept> {
+    pub(crate) fn kept_array(&self, id: JobId) -> Option<Kept> {
         array::kept(&|key| self.read_bytes(key), id)
     }
 
@@ -328,6 +328,7 @@ impl ArrayProgress {
             kept_bytes,
             tail_bytes: Bytes(0),
             borrowers: 0,
+            paused: None,
         }
     }
 }

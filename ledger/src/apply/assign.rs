@@ -7,13 +7,14 @@ use crate::{
     },
     command::Assign,
     event::Event,
-    hot::queue::Head,
+    hot::{Stage, queue::Head},
     ids::{Fence, JobId, NodeId},
     ledger::Records,
-    limits::{ATTEMPTS_KEPT_MAX, HEADS_SCANNED_MAX, OVERTAKINGS_MAX},
+    limits::{ATTEMPTS_KEPT_MAX, HEADS_SCANNED_MAX, OVERTAKINGS_MAX, RESERVATIONS_MAX},
     place::{Candidate, Wish, reserve},
     record::{AttemptRecord, Course, JobRecord, JobState, Placed},
     reply::{Assigned, Refusal, Reply},
+    spec::Demand,
     tables,
 };
 
@@ -24,7 +25,8 @@ impl<R: Records> Transaction<'_, R> {
             return self.assign_task(assign);
         }
         let record = self.live_job(assign.job).ok_or(Refusal::JobIsUnknown)?;
-        if !matches!(record.state, JobState::Queued { .. }) {
+        let is_queued = self.hot().jobs.get(&assign.job).is_some_and(|job| job.stage == Stage::Queued);
+        if !is_queued || self.hot().queues.is_paused(&record.queue) {
             return Err(Refusal::JobIsNotQueued);
         }
         self.check_place(assign, &record.wish())?;
@@ -88,6 +90,13 @@ impl<R: Records> Transaction<'_, R> {
         ahead.take(HEADS_SCANNED_MAX).find(|head| self.could_run(head)).map(|head| head.job())
     }
 
+    /// A node to keep free for who needs this, unless as many are as may be.
+    pub(crate) fn keep_free(&self, demand: &Demand) -> Option<NodeId> {
+        let nodes = &self.hot().nodes;
+        let kept = nodes.iter().filter(|node| node.reserved.is_some()).count();
+        if kept < RESERVATIONS_MAX { reserve(demand, nodes.iter().map(Candidate::of)) } else { None }
+    }
+
     fn could_run(&self, head: &Head<'_>) -> bool {
         self.hot().nodes.iter().any(|node| Candidate::of(node).could_take(head.demand))
     }
@@ -104,7 +113,7 @@ impl<R: Records> Transaction<'_, R> {
         let counted = record.overtaken < OVERTAKINGS_MAX;
         record.overtaken = (record.overtaken + 1).min(OVERTAKINGS_MAX);
         if record.overtaken == OVERTAKINGS_MAX {
-            record.reserved = reserve(&record.demand, self.hot().nodes.iter().map(Candidate::of));
+            record.reserved = self.keep_free(&record.demand);
         }
         if let Some(node) = record.reserved {
             self.happen(Event::NodeReserved { job, node });

@@ -125,17 +125,15 @@ impl<R: Records> Transaction<'_, R> {
         if self.hot().jobs.len() >= LIVE_JOBS_MAX || self.live_bytes().0 + bytes.0 > LIVE_BYTES_MAX {
             return Err(Refusal::LedgerIsFull);
         }
-        if !self.hot().demands.admit(&spec.demand) {
-            return Err(Refusal::DemandsAreExhausted);
-        }
-        Ok(())
+        self.hot().queues.admit(&spec.queue, &spec.demand)
     }
 
     fn start_or_queue(&mut self, mut record: JobRecord) {
         if matches!(record.state, JobState::Delayed { .. }) {
             return self.save_job(&record);
         }
-        match self.fast_path(&record.wish()) {
+        let may_start = !self.hot().queues.is_paused(&record.queue);
+        match may_start.then(|| self.fast_path(&record.wish())).flatten() {
             Some(node) => {
                 self.start_on(record, node);
             }
@@ -206,6 +204,7 @@ impl JobRecord {
             reserved: None,
             cancel_reason: None,
             kept_bytes: Bytes(0),
+            paused: None,
         }
     }
 }

@@ -124,7 +124,7 @@ impl<R: Records> Transaction<'_, R> {
     }
 
     /// A node that takes nothing is kept free for nobody; who waited for it reserves another when overtaken again.
-    fn release_reservation(&mut self, node: NodeId) {
+    pub(crate) fn release_reservation(&mut self, node: NodeId) {
         let reserved = self.hot().nodes.by_id(node).and_then(|node| node.reserved);
         if let Some((_, job)) = reserved {
             if job.is_array() {

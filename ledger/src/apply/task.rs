@@ -15,7 +15,7 @@ use crate::{
     ledger::Records,
     limits::{ARRAY_OUTPUT_BYTES_MAX, OVERTAKINGS_MAX},
     outcome::{Tail, Tails},
-    place::{Candidate, Wish, reserve},
+    place::Wish,
     record::{JobRecord, JobState},
     reply::{Refusal, Reply},
     spec::JobSpec,
@@ -33,7 +33,7 @@ impl<R: Records> Transaction<'_, R> {
             let is_live = self.hot().jobs.contains_key(&assign.job);
             return Err(if is_live { Refusal::JobIsNotQueued } else { Refusal::JobIsUnknown });
         };
-        if !array.in_line {
+        if !array.in_line || self.hot().queues.is_paused(&array.line.queue) {
             return Err(Refusal::JobIsNotQueued);
         }
         self.check_place(assign, &array.wish())?;
@@ -152,7 +152,7 @@ impl<R: Records> Transaction<'_, R> {
         }
         let overtaken = (array.progress.overtaken + 1).min(OVERTAKINGS_MAX);
         let reserved = match overtaken {
-            OVERTAKINGS_MAX => reserve(&array.record.demand, self.hot().nodes.iter().map(Candidate::of)),
+            OVERTAKINGS_MAX => self.keep_free(&array.record.demand),
             _ => None,
         };
         if let Some(node) = reserved {
@@ -203,7 +203,7 @@ impl<R: Records> Transaction<'_, R> {
 impl HotArray {
     /// The array as one that wants a place for its next task.
     pub(crate) fn wish(&self) -> Wish<'_> {
-        Wish { job: self.record.id, rank: self.rank, demand: &self.demand }
+        Wish { job: self.record.id, rank: self.rank, demand: &self.line.demand }
     }
 }
 

@@ -8,12 +8,12 @@ use std::{
     sync::Arc,
 };
 
-use super::{Hot, HotJob, Stage, queue::Rank};
+use super::{Hot, HotJob, Stage, queue::Rank, queues::Line};
 use crate::{
     array::{ArrayProgress, ArrayRecord, TaskStage, UploadRecord},
     defect::Defect,
     ids::{JobId, NodeId},
-    spec::Demand,
+    queues::QueueCounts,
     units::Millis,
 };
 
@@ -29,7 +29,7 @@ pub(crate) struct Arrays {
 pub(crate) struct HotArray {
     pub(crate) record: Arc<ArrayRecord>,
     pub(crate) progress: ArrayProgress,
-    pub(crate) demand: Arc<Demand>,
+    pub(crate) line: Arc<Line>,
     pub(crate) rank: Rank,
     /// Tasks that wait for another attempt.
     pub(crate) requeued: BTreeSet<JobId>,
@@ -82,12 +82,13 @@ impl Arrays {
 impl Hot {
     /// Takes a live array in; it must not be in yet.
     pub(crate) fn put_array(&mut self, record: ArrayRecord, progress: ArrayProgress) {
-        let demand = self.demands.intern(&record.demand);
+        let line = self.queues.intern(&record.queue, &record.demand);
         let rank = Rank::new(record.priority, record.order);
         let id = record.id;
         let record = Arc::new(record);
         let requeued = BTreeSet::new();
-        let array = HotArray { record, progress, demand, rank, requeued, in_line: false, due: None, reserved: None };
+        let array = HotArray { record, progress, line, rank, requeued, in_line: false, due: None, reserved: None };
+        self.queues.count(&array.line.queue, QueueCounts::of_array(&array));
         let previous = self.arrays.live.insert(id, array);
         assert!(previous.is_none(), "R5: an array is indexed once");
         self.settle_array(id);
@@ -96,7 +97,13 @@ impl Hot {
     /// Changes how far an array is, and whatever follows from it.
     pub(crate) fn change_array<T>(&mut self, id: JobId, change: impl FnOnce(&mut ArrayProgress) -> T) -> T {
         let array = self.arrays.live.get_mut(&id).expect("the caller looked");
+        let before = QueueCounts::of_array(array);
         let changed = change(&mut array.progress);
+        let after = QueueCounts::of_array(array);
+        if before != after {
+            self.queues.uncount(&array.line.queue, before);
+            self.queues.count(&array.line.queue, after);
+        }
         self.settle_array(id);
         changed
     }
@@ -107,7 +114,8 @@ impl Hot {
         let idle = !array.in_line && array.due.is_none() && array.reserved.is_none() && array.requeued.is_empty();
         assert!(idle, "an array ends with its last task");
         self.arrays.stopping.remove(&id);
-        self.demands.release(array.demand);
+        self.queues.uncount(&array.line.queue, QueueCounts::of_array(&array));
+        self.queues.release(array.line);
         (array.record, array.progress)
     }
 
@@ -123,8 +131,8 @@ impl Hot {
         if wants_place != array.in_line {
             array.in_line = wants_place;
             match wants_place {
-                true => self.queue.insert(array.rank, id, &array.demand),
-                false => self.queue.remove(array.rank, &array.demand),
+                true => self.queue.insert(array.rank, id, &array.line, self.queues.is_paused(&array.line.queue)),
+                false => self.queue.remove(array.rank, &array.line),
             }
         }
         let due = progress.due(&record.timeouts, record.submitted_at);
@@ -176,7 +184,7 @@ impl Stage {
     pub(crate) const fn of_task(&self) -> TaskStage {
         match self {
             Self::Pausing => TaskStage::BackingOff,
-            Self::Queued => TaskStage::Queued,
+            Self::Queued | Self::Held => TaskStage::Queued,
             Self::Placed(hold) if hold.stopping.is_some() => TaskStage::Stopping,
             Self::Placed(_) => TaskStage::Running,
         }

@@ -5,9 +5,10 @@
 mod array;
 mod check;
 mod job;
+mod pause;
 mod requests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quorla_ledger::{
     command::{Command, EndAttempt, RegisterNode, Submit},
@@ -38,6 +39,7 @@ pub(crate) struct Model {
     arrays: Vec<Array>,
     nodes: Vec<Node>,
     requests: Requests,
+    paused_queues: BTreeSet<String>,
     accepted: u64,
     last_fence: u64,
     last_epoch: u64,
@@ -60,6 +62,8 @@ struct Job {
     array: Option<u128>,
     /// A task that has never had a place.
     fresh: bool,
+    /// Of a job alone; tasks are held by their array.
+    paused: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -69,6 +73,7 @@ struct Array {
     spec: JobSpec,
     cap: Option<u32>,
     cancelled: bool,
+    paused: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -119,6 +124,8 @@ impl Model {
             Command::DrainNode { request, node, draining } => {
                 self.requested(request, What::Drain(node.0, *draining), reply, |model| model.drain(node.0, *draining));
             }
+            Command::PauseJob { request, job, paused, .. } => self.pause_job(request, job, *paused, reply),
+            Command::PauseQueue { request, queue, paused, .. } => self.pause_queue(request, queue, *paused, reply),
             Command::RegisterNode(registration) => self.register(registration, reply, sight),
             Command::LapseNode { node, epoch } => self.lapse(node.0, epoch.0, reply, sight),
             Command::Assign(assign) if !assign.job.is_plain() => self.assign_task(assign, reply),
@@ -185,7 +192,7 @@ impl Model {
         self.accepted += 1;
         let waits = state == State::Queued(now);
         let (order, attempts) = (self.accepted, Vec::new());
-        let (array, fresh) = (None, false);
+        let (array, fresh, paused) = (None, false, false);
         self.jobs.push(Job {
             id,
             order,
@@ -197,6 +204,7 @@ impl Model {
             losses: 0,
             array,
             fresh,
+            paused,
         });
         match sight.get(&id).and_then(|seen| seen.place) {
             Some((node, fence)) => {
@@ -292,7 +300,7 @@ impl Model {
         let target = self.nodes.iter().find(|other| other.id == node);
         let refused = match (job, target) {
             (None, _) => Refusal::JobIsUnknown,
-            (Some(job), _) if !matches!(job.state, State::Queued(_)) => Refusal::JobIsNotQueued,
+            (Some(job), _) if !matches!(job.state, State::Queued(_)) || self.is_held(job) => Refusal::JobIsNotQueued,
             (_, None) => Refusal::NodeIsUnknown,
             (_, Some(target)) if target.epoch != epoch => Refusal::EpochIsStale,
             (Some(job), Some(_)) => {
@@ -371,6 +379,7 @@ impl Model {
     fn start(&mut self, id: u128, node: u32, fence: u64) {
         let job = self.jobs.iter().find(|job| job.id == id).expect("only accepted jobs start");
         assert!(matches!(job.state, State::Queued(_)), "I6: only queued jobs start, not {:?}", job.state);
+        assert!(!self.is_held(job), "nothing that is paused starts: {job:?}");
         assert!(self.fits(job, node), "I7: {:?} does not fit node {node}", job.spec.demand);
         assert!(fence > self.last_fence, "I4: fences rise");
         self.last_fence = fence;

@@ -197,6 +197,16 @@ impl World {
         self.run(Command::Cancel { request, job, reason: None })
     }
 
+    pub(crate) fn pause(&mut self, job: JobId, paused: bool) -> Reply {
+        let request = self.request();
+        self.run(Command::PauseJob { request, job, paused, reason: None })
+    }
+
+    pub(crate) fn pause_queue(&mut self, queue: &str, paused: bool) -> Reply {
+        let request = self.request();
+        self.run(Command::PauseQueue { request, queue: queue.into(), paused, reason: None })
+    }
+
     pub(crate) fn report(&self, job: JobId, exit: Exit) -> EndAttempt {
         EndAttempt { job, fence: self.fence(job), end: ended(exit), tails: Tails::default(), refill: false }
     }

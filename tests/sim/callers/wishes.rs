@@ -9,7 +9,7 @@ use quorla_ledger::{
 
 use super::super::{
     invariants::Outcome,
-    messages::{Caller, ClientRequest},
+    messages::{Caller, ClientRequest, Held},
     workload,
     world::World,
 };
@@ -30,6 +30,8 @@ pub(in super::super) struct Wishes {
     jobs: Vec<JobId>,
     /// Nodes that it drained and must give back.
     drained: Vec<NodeId>,
+    /// What it paused and must let go on.
+    paused: Vec<Held>,
     keys_drawn: u64,
 }
 
@@ -39,7 +41,7 @@ impl Wishes {
     }
 
     pub(in super::super) const fn is_empty(&self) -> bool {
-        self.submits == 0 && self.drained.is_empty()
+        self.submits == 0 && self.drained.is_empty() && self.paused.is_empty()
     }
 }
 
@@ -52,6 +54,11 @@ impl World {
             && (calm || self.dice.chance(300))
         {
             return Some(self.wish_drain(caller, node, false));
+        }
+        if let Some(what) = self.callers[caller.0].wishes.paused.last().cloned()
+            && (calm || self.dice.chance(200))
+        {
+            return Some(self.wish_pause(caller, what, false));
         }
         let wishes = &mut self.callers[caller.0].wishes;
         if wishes.others > 0 && self.dice.chance(450) {
@@ -112,7 +119,7 @@ impl World {
             }
             job => job,
         };
-        match (self.dice.between(0, 9), job) {
+        match (self.dice.between(0, 12), job) {
             (0..=3, Some(job)) => Some(ClientRequest::Read { job }),
             (4..=6, Some(job)) => {
                 let key = self.dice.chance(200).then(|| self.draw_key(caller));
@@ -127,12 +134,23 @@ impl World {
                 let node = NodeId(u32::try_from(self.dice.between(1, nodes)).expect("few machines"));
                 Some(self.wish_drain(caller, node, true))
             }
+            (10..=11, Some(job)) if self.calm_since.is_none() && job.of_task().is_none() => {
+                Some(self.wish_pause(caller, Held::Job(job), true))
+            }
+            (12, _) if self.calm_since.is_none() => {
+                let queue = workload::queue(&mut self.dice);
+                Some(self.wish_pause(caller, Held::Queue(queue), true))
+            }
             _ => None,
         }
     }
 
     fn wish_drain(&mut self, caller: Caller, node: NodeId, draining: bool) -> ClientRequest {
         ClientRequest::Drain { request: self.request(caller, None), node, draining }
+    }
+
+    fn wish_pause(&mut self, caller: Caller, what: Held, paused: bool) -> ClientRequest {
+        ClientRequest::Pause { request: self.request(caller, None), what, paused }
     }
 
     fn request(&mut self, caller: Caller, key: Option<String>) -> Request {
@@ -155,12 +173,22 @@ impl World {
     pub(super) fn remember(&mut self, caller: Caller, request: &ClientRequest, outcome: &Outcome) {
         let wishes = &mut self.callers[caller.0].wishes;
         let unsettled = matches!(outcome, Outcome::Unknown);
+        if let (ClientRequest::Pause { what, paused: true, .. }, Outcome::Done(_)) = (request, outcome) {
+            self.census.count(if matches!(what, Held::Job(_)) { "job paused" } else { "queue paused" });
+        }
         match (request, outcome) {
             (ClientRequest::Drain { node, draining, .. }, Outcome::Done(_)) if !draining => {
                 wishes.drained.retain(|drained| drained != node);
             }
             (ClientRequest::Drain { node, draining: true, .. }, Outcome::Done(_) | Outcome::Unknown) => {
                 wishes.drained.push(*node);
+            }
+            // What has ended needs nobody to let it go on.
+            (ClientRequest::Pause { what, paused: false, .. }, Outcome::Done(_) | Outcome::Refused(_)) => {
+                wishes.paused.retain(|paused| paused != what);
+            }
+            (ClientRequest::Pause { what, paused: true, .. }, Outcome::Done(_) | Outcome::Unknown) => {
+                wishes.paused.push(what.clone());
             }
             (_, Outcome::Done(Reply::Submitted { job })) => wishes.jobs.push(*job),
             _ => {}

@@ -10,7 +10,10 @@ use quorla_ledger::{
     ids::{JobId, Principal},
 };
 
-use super::{super::messages::ClientRequest, Fact, Invariant, Outcome};
+use super::{
+    super::messages::{ClientRequest, Held},
+    Fact, Invariant, Outcome,
+};
 
 /// Whose key, and which; the id where there is none.
 type Name = (Principal, Result<String, JobId>);
@@ -88,6 +91,8 @@ fn named(request: &ClientRequest) -> Option<(Name, Vec<u8>)> {
         ClientRequest::Cancel { job, .. } => codec::encode(&("cancel", job)),
         ClientRequest::Retry { job, .. } => codec::encode(&("retry", job)),
         ClientRequest::Drain { node, draining, .. } => codec::encode(&("drain", node, draining)),
+        ClientRequest::Pause { what: Held::Job(job), paused, .. } => codec::encode(&("pause", job, paused)),
+        ClientRequest::Pause { what: Held::Queue(queue), paused, .. } => codec::encode(&("pause queue", queue, paused)),
         ClientRequest::Read { .. } => return None,
     };
     Some(((*principal, key.clone().ok_or(*id)), payload))

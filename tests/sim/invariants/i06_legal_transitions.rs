@@ -115,5 +115,7 @@ const fn job_of(event: &Event) -> Option<JobId> {
         Event::NodeRegistered { .. } | Event::NodeLapsed { .. } | Event::NodeDrained { .. } | Event::TasksClosed(_) => {
             None
         }
+        // What may start is another question.
+        Event::JobPaused { .. } | Event::QueuePaused { .. } => None,
     }
 }

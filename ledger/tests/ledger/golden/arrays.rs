@@ -14,7 +14,7 @@ use quorla_ledger::{
 use super::{
     Golden,
     commands::{job, rich_spec},
-    records::{PLACED, attempts},
+    records::{PLACED, attempts, pause},
 };
 
 fn record() -> ArrayRecord {
@@ -72,6 +72,7 @@ fn progress(state: ArrayState) -> ArrayProgress {
         kept_bytes: Bytes(14),
         tail_bytes: Bytes(15),
         borrowers: 16,
+        paused: Some(pause()),
     }
 }
 

@@ -43,6 +43,8 @@ fn name(command: &Command) -> &'static str {
         Command::StopTasks { .. } => "StopTasks",
         Command::ExpireArray { .. } => "ExpireArray",
         Command::ExpireUpload { .. } => "ExpireUpload",
+        Command::PauseJob { .. } => "PauseJob",
+        Command::PauseQueue { .. } => "PauseQueue",
     }
 }
 
@@ -148,6 +150,8 @@ fn every() -> Vec<Command> {
         Command::StopTasks { array: job() },
         Command::ExpireArray { array: job() },
         Command::ExpireUpload { upload: job() },
+        Command::PauseJob { request: request(None), job: JobId(7), paused: true, reason: Some("why".into()) },
+        Command::PauseQueue { request: request(Some("key")), queue: "queue".into(), paused: false, reason: None },
     ]
 }
 

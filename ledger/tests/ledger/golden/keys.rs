@@ -33,6 +33,7 @@ fn name(table: Table) -> &'static str {
         Table::Unsucceeded => "Unsucceeded",
         Table::Items => "Items",
         Table::Uploads => "Uploads",
+        Table::Queues => "Queues",
     }
 }
 
@@ -62,6 +63,7 @@ fn keys_keep_their_bytes() {
         (Table::Unsucceeded, tables::unsucceeded(array(), 0x0102)),
         (Table::Items, tables::items(array(), 0x0102)),
         (Table::Uploads, tables::upload(array())),
+        (Table::Queues, tables::queue("batch")),
     ] {
         assert!(key.starts_with(&table.prefix()));
         assert!(table.prefix() < [0xf0], "tags from 0xf0 on belong to the storage");

@@ -7,8 +7,8 @@ use quorla_ledger::{
     ids::{BootId, ChainHash, ClusterId, Epoch, Fence, JobId, NodeId, NodeKey, Principal, RaftId, StorageId},
     outcome::{AttemptEnd, Deadline, Exit, Failure, StartFailure, StopCause, Tail, Tails, Usage},
     record::{
-        AttemptRecord, ClusterRecord, Course, JobRecord, JobState, MetaRecord, NodeRecord, Placed, RequestRecord,
-        StorageRecord, Stored,
+        AttemptRecord, ClusterRecord, Course, JobRecord, JobState, MetaRecord, NodeRecord, Pause, Placed, QueueRecord,
+        RequestRecord, StorageRecord, Stored,
     },
     reply::Reply,
     spec::{Backoff, RetryPolicy, Timeouts},
@@ -40,6 +40,7 @@ fn records_keep_their_bytes() {
         "Storage",
         &Stored::V1(StorageRecord { storage: StorageId(1), node: NodeKey([2; 32]), raft: RaftId(300) }),
     );
+    golden.check("Queue", &Stored::V1(QueueRecord { name: "queue".into(), pause: pause() }));
     golden.check("Spec", &Stored::V1(rich_spec()));
     let mut fixed = rich_spec();
     fixed.retry.backoff = Backoff::Fixed(Millis(7));
@@ -145,7 +146,12 @@ fn job_record(state: JobState) -> JobRecord {
         reserved: Some(NodeId(11)),
         cancel_reason: Some("why".into()),
         kept_bytes: Bytes(12),
+        paused: Some(pause()),
     }
+}
+
+pub(super) fn pause() -> Pause {
+    Pause { by: Principal([14; 32]), since: Millis(15), reason: Some("why".into()) }
 }
 
 pub(super) fn attempts() -> Vec<AttemptRecord> {
@@ -225,6 +231,8 @@ fn events() -> Vec<Event> {
         Event::NodeLapsed { node, epoch },
         Event::NodeDrained { node, draining: true },
         Event::TasksClosed(job),
+        Event::JobPaused { job, paused: true },
+        Event::QueuePaused { queue: "queue".into(), paused: false },
     ];
     every.iter().for_each(known);
     every
@@ -238,6 +246,6 @@ const fn known(event: &Event) {
         Event::AttemptEnded { .. } | Event::AttemptLost { .. } => {}
         Event::JobBackedOff { .. } | Event::NodeReserved { .. } => {}
         Event::NodeRegistered { .. } | Event::NodeLapsed { .. } | Event::NodeDrained { .. } => {}
-        Event::TasksClosed(_) => {}
+        Event::TasksClosed(_) | Event::JobPaused { .. } | Event::QueuePaused { .. } => {}
     }
 }

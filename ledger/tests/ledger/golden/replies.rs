@@ -32,6 +32,7 @@ fn replies() -> Vec<Reply> {
         Reply::NodeRetired,
         Reply::ItemsPut { items: 3, digest: [1; 16] },
         Reply::TasksStopped { tasks: 2, more: true },
+        Reply::PauseIsSet,
     ]
 }
 
@@ -65,6 +66,9 @@ fn refusals() -> Vec<Refusal> {
         Refusal::UploadIsAt { items: 5 },
         Refusal::NothingToRetry,
         Refusal::ArrayIsNotStopping,
+        Refusal::TaskIsOfAnArray,
+        Refusal::QueuesAreExhausted,
+        Refusal::PausedQueuesAreExhausted,
     ]
 }
 

@@ -90,7 +90,7 @@ impl Model {
     pub(super) fn may_run(&self, job: &Job) -> bool {
         let Some(array) = self.arrays.iter().find(|array| Some(array.id) == job.array) else { return true };
         let placed = self.tasks(array.id).filter(|task| task.node().is_some()).count();
-        !array.cancelled && array.cap.is_none_or(|cap| placed < cap as usize)
+        !array.cancelled && !self.is_held(job) && array.cap.is_none_or(|cap| placed < cap as usize)
     }
 
     fn tasks(&self, array: u128) -> impl Iterator<Item = &Job> {
@@ -105,7 +105,7 @@ impl Model {
         };
         self.accepted += 1;
         let order = self.accepted;
-        self.arrays.push(Array { id: id.0, order, spec: spec.clone(), cap, cancelled: false });
+        self.arrays.push(Array { id: id.0, order, spec: spec.clone(), cap, cancelled: false, paused: false });
         let task = |index| Job {
             id: id.task(index).0,
             order,
@@ -117,6 +117,7 @@ impl Model {
             losses: 0,
             array: Some(id.0),
             fresh: true,
+            paused: false,
         };
         self.jobs.extend(indices.into_iter().map(task));
         Reply::Submitted { job: id }

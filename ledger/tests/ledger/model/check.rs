@@ -50,7 +50,7 @@ impl Model {
     }
 
     fn can_start(&self, job: &Job, node: u32) -> bool {
-        self.fits(job, node) && !self.barred(job, node) && self.may_run(job)
+        self.fits(job, node) && !self.barred(job, node) && self.may_run(job) && !self.is_held(job)
     }
 
     /// R19: nobody ahead of a newcomer could use the node that it got.
@@ -63,7 +63,7 @@ impl Model {
     /// A newcomer waits only where no node can take it, or somebody waits already.
     pub(super) fn check_must_wait(&self, id: u128) {
         let newcomer = self.jobs.iter().find(|job| job.id == id).expect("just accepted");
-        let alone = self.queued().count() == 1;
+        let alone = self.queued().filter(|job| !self.is_held(job)).count() == 1;
         let fits = self.nodes.iter().any(|node| self.can_start(newcomer, node.id));
         assert!(!(alone && fits), "{id:x} waits though a place is free and nobody is ahead");
     }
@@ -105,7 +105,8 @@ impl Model {
                 State::Ended(how) => (how, None),
             };
             assert_eq!((seen.state, seen.until, seen.place), (state, until, place), "job {:x}", job.id);
-            assert!(seen.reserved.is_none() || state == "queued", "only who waits reserves");
+            let may_reserve = state == "queued" && !self.is_held(job);
+            assert!(seen.reserved.is_none() || may_reserve, "only who waits reserves");
         }
         for node in &self.nodes {
             let (used, capacity) = (self.used(node.id), &node.registration.capacity);

@@ -24,6 +24,8 @@ pub(super) enum What {
     Retry(u128),
     Cancel(u128),
     Drain(u32, bool),
+    PauseJob(u128, bool),
+    PauseQueue(String, bool),
 }
 
 impl Requests {

@@ -62,6 +62,14 @@ pub(crate) enum Op {
         n: u8,
         draining: bool,
     },
+    PauseJob {
+        which: u8,
+        paused: bool,
+    },
+    PauseQueue {
+        which: u8,
+        paused: bool,
+    },
     Assign {
         job: u8,
         n: u8,
@@ -104,6 +112,8 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
         4 => register,
         1 => (0_u8..4, proptest::bool::weighted(0.3)).prop_map(|(n, stale)| Op::Lapse { n, stale }),
         1 => (0_u8..5, any::<bool>()).prop_map(|(n, draining)| Op::Drain { n, draining }),
+        2 => (any::<u8>(), any::<bool>()).prop_map(|(which, paused)| Op::PauseJob { which, paused }),
+        2 => (any::<u8>(), any::<bool>()).prop_map(|(which, paused)| Op::PauseQueue { which, paused }),
         2 => (any::<u8>(), 0_u8..5).prop_map(|(job, n)| Op::Assign { job, n }),
         5 => (1_u8..9).prop_map(Op::Plan),
         4 => (0_u8..5, any::<bool>()).prop_map(|(max, ahead)| Op::Fire { max, ahead }),
@@ -114,6 +124,9 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
         1 => any::<u8>().prop_map(Op::ExpireEvents),
     ]
 }
+
+/// The queues that jobs are spread over.
+const QUEUES: [&str; 3] = ["default", "batch", "batch-2"];
 
 /// What was asked so far, to be repeated or referred to.
 #[derive(Default)]
@@ -156,6 +169,18 @@ impl History {
             Op::Drain { n, draining } => {
                 let request = world.request();
                 self.asked(Command::DrainNode { request, node: NodeId(u32::from(n) + 1), draining })
+            }
+            Op::PauseJob { which, paused } => match pick(&self.jobs, which) {
+                Some(job) => {
+                    let request = world.request();
+                    self.asked(Command::PauseJob { request, job, paused, reason: None })
+                }
+                None => vec![],
+            },
+            Op::PauseQueue { which, paused } => {
+                let request = world.request();
+                let queue = QUEUES[usize::from(which) % QUEUES.len()].to_owned();
+                self.asked(Command::PauseQueue { request, queue, paused, reason: None })
             }
             Op::End { which, stale, exit, refill, output } => self.end(world, which, stale, exit, refill, output),
             Op::Register { n, again, width } => vec![self.register(n, again, width)],
@@ -282,6 +307,7 @@ fn shaped(shape: u8, now: u64) -> JobSpec {
         1 => bound_to("zone", LabelTest::IsNot("eu".into())),
         _ => plain(),
     };
+    spec.queue = QUEUES[usize::from(shape / 7) % QUEUES.len()].to_owned();
     let resources = &mut spec.demand.resources;
     match shape % 5 {
         0 => resources.slots = 3,

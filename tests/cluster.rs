@@ -17,6 +17,7 @@ mod limits;
 mod once;
 mod operators;
 mod output;
+mod queues;
 mod quorum;
 mod stop;
 mod storage;

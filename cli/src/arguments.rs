@@ -12,6 +12,7 @@ use crate::drill::DrillCommand;
 use crate::job::{JobCommand, span_ms};
 use crate::node::NodeCommand;
 use crate::output::Form;
+use crate::queue::QueueCommand;
 
 /// Runs jobs on a cluster of equal nodes, and loses nothing when one of them dies.
 #[derive(Debug, Parser)]
@@ -54,6 +55,9 @@ pub(crate) enum Command {
     /// Start, list and drain nodes
     #[command(subcommand)]
     Node(NodeCommand),
+    /// List, hold and resume queues
+    #[command(subcommand)]
+    Queue(QueueCommand),
     /// Look at the cluster
     #[command(subcommand)]
     Cluster(ClusterCommand),

@@ -154,6 +154,7 @@ mod tests {
             attempts_total: 1,
             attempts: vec![attempt],
             tasks: None,
+            paused: None,
         }
     }
 

@@ -8,6 +8,7 @@ mod history;
 mod limits;
 mod list;
 mod logs;
+pub(crate) mod pause;
 mod printing;
 mod request;
 mod retry;
@@ -24,6 +25,7 @@ use serde_json::Value;
 
 pub(crate) use duration::span_ms;
 pub(crate) use request::{RequestFlags, key};
+pub(crate) use show::held;
 
 use crate::exit::Exit;
 use crate::fault::Fault;
@@ -38,7 +40,7 @@ pub(crate) enum JobCommand {
     /// Submit jobs and return once they are accepted
     #[command(after_help = submit::EXAMPLES)]
     Submit(submit::Submit),
-    /// List jobs, newest first
+    /// List jobs, newest first, by state, queue, label, name, time or node
     #[command(after_help = list::EXAMPLES)]
     List(list::List),
     /// Show one job in full
@@ -60,6 +62,12 @@ pub(crate) enum JobCommand {
     /// Submit an ended job anew
     #[command(after_help = "Example:\n  quorla job retry last")]
     Retry(retry::Retry),
+    /// Hold jobs, so that they do not start until they are resumed
+    #[command(after_help = pause::EXAMPLES)]
+    Pause(pause::Pause),
+    /// Let paused jobs go on
+    #[command(after_help = "Example:\n  quorla job resume 3f2k")]
+    Resume(pause::Resume),
     /// Show a job's attempts and events
     #[command(after_help = "Example:\n  quorla job history last -o jsonl")]
     History(Which),
@@ -84,6 +92,8 @@ pub(crate) async fn run(command: JobCommand, session: &Session, output: &Output)
         JobCommand::Logs(logs) => logs::run(&logs, session, output).await,
         JobCommand::Cancel(cancel) => cancel::run(cancel, session, output).await,
         JobCommand::Retry(retry) => retry::run(retry, session, output).await,
+        JobCommand::Pause(pause) => pause::pause(pause, session, output).await,
+        JobCommand::Resume(resume) => pause::resume(resume, session, output).await,
         JobCommand::History(which) => history::run(&which, session, output).await,
     }
 }

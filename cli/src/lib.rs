@@ -3,7 +3,7 @@
 //! ```text
 //! arguments  the command tree          exit, fault  how a command ends
 //! output     table, plain, json, ...   session      profile, client, `last`
-//! job, array, node, cluster, config    one module per noun
+//! job, array, queue, node, cluster, config    one module per noun
 //! local      clusters of real processes on this machine: `dev`, `drill`, `demo`, `bench` and the tests use it
 //! ```
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -23,6 +23,7 @@ mod job;
 pub mod local;
 mod node;
 mod output;
+mod queue;
 mod session;
 mod stall;
 mod stop;
@@ -106,6 +107,7 @@ fn run(cli: Cli, output: &Output) -> Result<Exit, Fault> {
         Command::Array(command) => on_runtime(array::run(command, &session, output)),
         Command::Node(NodeCommand::Start(start)) => start.run(),
         Command::Node(command) => on_runtime(node::run(command, &session, output)),
+        Command::Queue(command) => on_runtime(queue::run(command, &session, output)),
         Command::Cluster(command) => on_runtime(cluster::run(&command, &session, output)),
         Command::Dev(dev) => on_runtime(dev::run(&dev, &session, output)),
         Command::Drill(command) => on_runtime(drill::run(&command, &session, output)),

@@ -58,7 +58,9 @@ fn version_is_data_in_every_form() {
 #[test]
 fn without_a_cluster_every_command_says_what_to_try() {
     let user = User::new();
-    for arguments in [&["job", "list"][..], &["cluster", "status"], &["node", "list"], &["drill", "kill-leader"]] {
+    for arguments in
+        [&["job", "list"][..], &["cluster", "status"], &["node", "list"], &["queue", "list"], &["drill", "kill-leader"]]
+    {
         let (code, stdout, stderr) = user.run(arguments);
         assert_eq!((code, stdout.as_str()), (6, ""), "{arguments:?}");
         assert!(stderr.contains("error: find a cluster"), "{stderr}");
@@ -89,12 +91,35 @@ fn a_wrong_command_line_is_usage() {
     assert_eq!(user.run(&["job", "frobnicate"]).0, 2);
     assert_eq!(user.run(&["job", "submit", "--priority", "101", "--", "true"]).0, 2);
     assert_eq!(user.run(&["--help"]).0, 0);
-    for keyed in
-        [&["job", "submit"][..], &["job", "retry"], &["job", "cancel"], &["node", "drain"], &["node", "undrain"]]
-    {
+    for keyed in [
+        &["job", "submit"][..],
+        &["job", "retry"],
+        &["job", "cancel"],
+        &["job", "pause"],
+        &["array", "resume"],
+        &["queue", "pause"],
+        &["node", "drain"],
+        &["node", "undrain"],
+    ] {
         assert_eq!(user.run(&[keyed, &["--idempotency-key", "", "x"]].concat()).0, 2, "{keyed:?}");
     }
     assert_eq!(user.run(&["--profile", "other", "dev"]).0, 2);
+}
+
+#[test]
+fn help_says_what_a_pause_leaves_alone() {
+    let user = User::new();
+    for (arguments, words) in [
+        (&["job", "pause", "--help"][..], &["An attempt that runs goes on", "go on counting", "quorla job cancel"][..]),
+        (&["queue", "pause", "--help"], &["Submits are still accepted", "go on counting", "over restarts"]),
+        (&["queue", "list", "--help"], &["since this leader leads"]),
+        (&["job", "list", "--help"], &["found by an index", "20000 records a request"]),
+    ] {
+        let (code, stdout, _) = user.run(arguments);
+        let plain = stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(code == 0 && words.iter().all(|words| plain.contains(words)), "{arguments:?}: {stdout}");
+    }
+    assert_eq!(user.run(&["job", "list", "--since", "yesterday"]).0, 2);
 }
 
 #[test]

@@ -7,9 +7,11 @@ mod cluster;
 mod follow;
 mod jobs;
 mod patience;
+mod queues;
 mod submit;
 
 pub use follow::{Follow, FollowFrom, Followed};
+pub use queues::PauseTerms;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -43,7 +43,7 @@ mod tls;
 mod view;
 
 pub use array::{ArrayRequest, TaskItems};
-pub use client::{Client, Follow, FollowFrom, Followed};
+pub use client::{Client, Follow, FollowFrom, Followed, PauseTerms};
 pub use error::{Error, SetupError};
 
 pub use ids::{JobId, ParseJobIdError, RequestId, canonical_prefix};
@@ -55,10 +55,11 @@ pub use options::Options;
 pub use payload::Payload;
 pub use profile::Profile;
 pub use refusal::{ErrorBody, ErrorCode};
-pub use reply::{Cancelled, ItemsPut, PrefixMatch, Reply, Response, Submitted, Welcome};
+pub use reply::{Cancelled, ItemsPut, Paused, PrefixMatch, Reply, Response, Submitted, Welcome};
 pub use request::{
-    Cancel, ContentHashQuery, DrainNode, FollowQuery, Hello, JobQuery, ListQuery, LogsQuery, NodeWait,
-    PROTOCOL_VERSION, PrefixQuery, PutItems, ReadLevel, Request, Retry, Submit, SubmitArray, TaskSet, Wait,
+    Cancel, ContentHashQuery, DrainNode, FollowQuery, Hello, JobQuery, ListOrder, ListQuery, LogsQuery, NodeWait,
+    PROTOCOL_VERSION, PauseJob, PauseQueue, PrefixQuery, PutItems, QueuesQuery, ReadLevel, Request, Retry, Submit,
+    SubmitArray, TaskSet, Wait,
 };
 pub use stall::{OnStall, Stall};
 pub use suggest::nearest;
@@ -67,5 +68,6 @@ pub use view::{
     ArrayView, AttemptOutcome, AttemptView, ClusterStatus, ContentHash, EventView, GapReason, JobDeadline,
     JobExplanation, JobHistory, JobLogs, JobPage, JobState, JobSummary, JobTerms, JobTimeout, JobView, JobsAhead,
     NodeRejection, NodeRole, NodeView, NodeWork, OutputGap, OutputPage, OutputPiece, OutputPlace, OutputRecord,
-    OutputStream, RejectionReason, ScarceResource, Shortage, Tail, TaskCounts, Usage,
+    OutputStream, PauseView, QueueFlow, QueuePage, QueueView, RejectionReason, ScarceResource, Shortage, Tail,
+    TaskCounts, Usage,
 };

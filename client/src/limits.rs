@@ -96,6 +96,15 @@ pub const SUBMIT_MANY_IN_FLIGHT_MAX: usize = 8;
 pub const LIST_ROWS_MAX: u32 = 1000;
 /// Rows of one page of a list when the query does not say.
 pub const LIST_ROWS_DEFAULT: u32 = 100;
+/// Records that one page of a list looks at, matching or not: where that ends it, the page is short and says where the next
+/// one begins.
+pub const LIST_RECORDS_MAX: usize = 20_000;
+/// Labels that a list may ask for at once.
+pub const LIST_LABELS_MAX: usize = 8;
+/// Queues of one page of their list.
+pub const QUEUES_LISTED_MAX: usize = 256;
+/// How long back a leader counts what goes through a queue.
+pub const QUEUE_FLOW_MS: u64 = 60_000;
 /// Candidates that an ambiguous prefix is answered with.
 pub const PREFIX_CANDIDATES_MAX: u32 = 10;
 /// Events of one page of a job's history.

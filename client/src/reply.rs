@@ -6,7 +6,7 @@ use crate::ids::JobId;
 use crate::refusal::ErrorBody;
 use crate::view::{
     ArrayView, ClusterStatus, ContentHash, JobExplanation, JobHistory, JobLogs, JobPage, JobState, JobSummary, JobView,
-    NodeView, NodeWork, OutputPage,
+    NodeView, NodeWork, OutputPage, QueuePage, QueueView,
 };
 
 /// One answer of the client plane.
@@ -59,6 +59,12 @@ pub enum Reply {
     ItemsPut(ItemsPut),
     /// To `ArrayStatus`.
     Array(Box<ArrayView>),
+    /// To `PauseJob`.
+    Paused(Paused),
+    /// To `PauseQueue`: the queue as it is now.
+    QueuePaused(Box<QueueView>),
+    /// To `Queues`.
+    Queues(QueuePage),
 }
 
 /// The server's greeting.
@@ -106,6 +112,17 @@ pub struct Cancelled {
     /// The job.
     pub job_id: JobId,
     /// Its state now: `cancelled`, or `stopping` while an attempt still holds its node.
+    pub state: JobState,
+}
+
+/// A pause, or its end, is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paused {
+    /// The job or array.
+    pub job_id: JobId,
+    /// Whether it is paused now.
+    pub paused: bool,
+    /// Its state now: of one that runs, the attempt goes on.
     pub state: JobState,
 }
 

@@ -2,11 +2,17 @@
 //!
 //! Every mutating request carries a request id and is idempotent by it (R10). Every read says how fresh it must be (R13).
 
+mod hold;
+mod list;
+
 use serde::{Deserialize, Serialize};
+
+pub use hold::{PauseJob, PauseQueue};
+pub use list::{ListOrder, ListQuery, QueuesQuery};
 
 use crate::ids::{JobId, RequestId};
 use crate::job::JobRequest;
-use crate::view::{JobState, OutputPlace, OutputStream};
+use crate::view::{OutputPlace, OutputStream};
 
 /// The version of the client plane that this library speaks.
 pub const PROTOCOL_VERSION: u16 = 1;
@@ -58,6 +64,12 @@ pub enum Request {
     PutItems(PutItems),
     /// An array, with its tasks counted by state.
     ArrayStatus(JobQuery),
+    /// Hold a job or an array, or let it go on.
+    PauseJob(PauseJob),
+    /// Hold a queue, or let it go on.
+    PauseQueue(PauseQueue),
+    /// A page of queues.
+    Queues(QueuesQuery),
 }
 
 impl Request {
@@ -74,6 +86,8 @@ impl Request {
                 | Self::DrainNode(_)
                 | Self::SubmitArray(_)
                 | Self::PutItems(_)
+                | Self::PauseJob(_)
+                | Self::PauseQueue(_)
         )
     }
 
@@ -117,6 +131,11 @@ impl Request {
             Self::SubmitArray(_) => "submit an array",
             Self::PutItems(_) => "upload an array's items",
             Self::ArrayStatus(_) => "look up an array",
+            Self::PauseJob(PauseJob { paused: true, .. }) => "pause a job",
+            Self::PauseJob(_) => "resume a job",
+            Self::PauseQueue(PauseQueue { paused: true, .. }) => "pause a queue",
+            Self::PauseQueue(_) => "resume a queue",
+            Self::Queues(_) => "list the queues",
         }
     }
 }
@@ -199,25 +218,6 @@ pub struct Wait {
 pub struct JobQuery {
     /// The job.
     pub job: JobId,
-    /// How fresh the answer must be.
-    pub read: ReadLevel,
-}
-
-/// Jobs by their states, queue and name; all conditions must hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ListQuery {
-    /// Any of these states; empty: every state.
-    pub states: Vec<JobState>,
-    /// In this queue.
-    pub queue: Option<String>,
-    /// Whose name begins with this.
-    pub name_prefix: Option<String>,
-    /// Rows at most; none: `limits::LIST_ROWS_DEFAULT`.
-    pub limit: Option<u32>,
-    /// `next` of the page before.
-    pub cursor: Option<String>,
-    /// The tasks of this array, by index, in the place of jobs and arrays.
-    pub array: Option<JobId>,
     /// How fresh the answer must be.
     pub read: ReadLevel,
 }

@@ -7,6 +7,7 @@ mod explain;
 mod history;
 mod job;
 mod output;
+mod queue;
 mod terms;
 
 pub use array::{ArrayView, TaskCounts};
@@ -18,4 +19,5 @@ pub use explain::{
 pub use history::{EventView, JobHistory, JobLogs, Tail};
 pub use job::{AttemptOutcome, AttemptView, JobPage, JobState, JobSummary, JobView, Usage};
 pub use output::{GapReason, OutputGap, OutputPage, OutputPiece, OutputPlace, OutputRecord, OutputStream};
+pub use queue::{PauseView, QueueFlow, QueuePage, QueueView};
 pub use terms::JobTerms;

@@ -103,7 +103,9 @@ impl QueueCounts {
         self.waiting + self.held + self.pausing + self.running + self.stopping
     }
 
-    pub(crate) const fn with(self, other: Self) -> Self {
+    /// Both together.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
         Self {
             waiting: self.waiting + other.waiting,
             held: self.held + other.held,

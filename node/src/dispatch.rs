@@ -9,11 +9,14 @@ pub mod convert;
 mod drain;
 mod ended;
 mod explain;
+mod flow;
 mod follow;
 mod inspections;
 mod job;
 mod list;
 mod measured;
+mod pause;
+mod queues;
 mod reading;
 pub mod refuse;
 mod sightings;
@@ -38,6 +41,7 @@ use tokio::{
 use crate::{gossip::Members, identity::KeyId, link::ClusterLink, metrics, output::Output};
 
 use ended::Ended;
+use flow::Flows;
 use inspections::Inspections;
 use reading::Reading;
 use sightings::Sightings;
@@ -60,6 +64,7 @@ pub struct Dispatch {
     output: Output,
     about: Arc<About>,
     ended: Arc<Ended>,
+    flows: Arc<Flows>,
     looks: Arc<Semaphore>,
     closing: Arc<AtomicBool>,
 }
@@ -93,8 +98,8 @@ impl Dispatch {
         let ended = Arc::new(Ended::default());
         let inspections = Arc::new(Inspections::new(about.key, link, members.clone()));
         let (looks, sightings) = (Arc::new(Semaphore::new(LOOKS_MAX)), Arc::default());
-        let (about, closing) = (Arc::new(about), Arc::default());
-        Self { consensus, members, inspections, sightings, output, about, ended, looks, closing }
+        let (about, closing, flows) = (Arc::new(about), Arc::default(), Arc::default());
+        Self { consensus, members, inspections, sightings, output, about, ended, flows, looks, closing }
     }
 
     /// Wakes those who wait for jobs, measures what becomes of jobs, and notes which members go; runs until the consensus stops.
@@ -106,7 +111,7 @@ impl Dispatch {
         };
         tokio::select! {
             () = self.ended.follow(&self.consensus) => {}
-            () = measured::follow(&self.consensus) => {}
+            () = measured::follow(&self.consensus, &self.flows) => {}
             () = noting => {}
         }
     }
@@ -167,6 +172,9 @@ impl Dispatch {
             Request::SubmitArray(submit) => self.submit_array(principal, *submit).await,
             Request::PutItems(put) => self.put_items(principal, put).await,
             Request::ArrayStatus(query) => self.array_status(query).await,
+            Request::PauseJob(asked) => self.pause_job(principal, asked).await,
+            Request::PauseQueue(asked) => self.pause_queue(principal, asked).await,
+            Request::Queues(query) => self.queues(query).await,
         }
     }
 

@@ -4,9 +4,14 @@
 //! when somebody asks.
 
 mod jobs;
+mod queues;
 mod requests;
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -14,6 +19,7 @@ use quorla_client::Request;
 use thiserror::Error;
 
 pub use jobs::{job_ended, jobs_submitted};
+pub use queues::{QUEUES_NAMED_MAX, QueueTotals};
 
 const RAFT_TERM: &str = "quorla_raft_term";
 const RAFT_STATE: &str = "quorla_raft_state";
@@ -96,7 +102,11 @@ pub struct MetricsError(#[from] metrics_exporter_prometheus::BuildError);
 #[derive(Clone)]
 pub struct Metrics {
     recorder: PrometheusHandle,
+    queues: Arc<OnceLock<CountQueues>>,
 }
+
+/// Counts the jobs of queues as they are now.
+type CountQueues = Box<dyn Fn() -> QueueTotals + Send + Sync>;
 
 impl Metrics {
     /// Installs the recorder for the whole process. Once.
@@ -117,7 +127,7 @@ impl Metrics {
         jobs::describe();
         quorla_consensus::metrics::describe();
         quorla_actors::metrics::describe();
-        Ok(Self { recorder })
+        Ok(Self { recorder, queues: Arc::default() })
     }
 
     /// Keeps the recorder small, however rarely somebody asks. Never returns.
@@ -132,7 +142,13 @@ impl Metrics {
     /// Renders another recorder; for tests, which share a process.
     #[cfg(test)]
     pub(crate) fn of(recorder: PrometheusHandle) -> Self {
-        Self { recorder }
+        Self { recorder, queues: Arc::default() }
+    }
+
+    /// From now on, what this counts is rendered as well. Once.
+    pub fn show_queues(&self, count: impl Fn() -> QueueTotals + Send + Sync + 'static) {
+        let is_first = self.queues.set(Box::new(count)).is_ok();
+        assert!(is_first, "one node counts the queues of a process");
     }
 
     /// All metrics in Prometheus' text format, memory read just now.
@@ -141,7 +157,11 @@ impl Metrics {
             set(RESIDENT, bytes);
         }
         self.recorder.run_upkeep();
-        self.recorder.render()
+        let mut text = self.recorder.render();
+        if let Some(count) = self.queues.get() {
+            text.push_str(&count().render());
+        }
+        text
     }
 }
 

@@ -20,6 +20,7 @@ use quorla_actors::{
 };
 use quorla_consensus::{Channel, Consensus, FOUNDING_RAFT_ID, GroupId, Storage};
 use quorla_ledger::{
+    Ledger,
     codec::encode_command,
     command::{Command, FoundCluster},
     ids,
@@ -36,7 +37,7 @@ use crate::{
     http::{Gate, HttpServer, Readiness, operator_routes},
     identity::Credentials,
     link::{ClusterLink, Inspection},
-    metrics::Metrics,
+    metrics::{Metrics, QueueTotals},
     output::Output,
     session::ClientConversation,
     transport::QuicTransport,
@@ -217,6 +218,9 @@ impl Node {
         });
         self.tasks.spawn(stoppable(self.dispatch.clone().follow(), self.stopping.subscribe()));
         self.tasks.spawn(stoppable(self.network.metrics.clone().keep_up(), self.stopping.subscribe()));
+        let consensus = self.consensus.clone();
+        let totals = |ledger: &Ledger| QueueTotals::of(ledger.queue_counts(), ledger.paused_queues());
+        self.network.metrics.show_queues(move || consensus.inspect(totals));
         let report = Report {
             consensus: self.consensus.clone(),
             endpoint: self.network.endpoint.clone(),

@@ -81,7 +81,7 @@ impl World {
         let size = [3, 3, 3, 5, 5, 7][dice.index(6)];
         let machines: Vec<Machine> = (0..size).map(|_| Machine::new(Clock::drawn(&mut dice, BEGINNING))).collect();
         let callers = (0..4).map(|number| {
-            let wishes = Wishes::new(dice.between(3, 12), dice.between(0, 10));
+            let wishes = Wishes::new(dice.between(3, 12), dice.between(0, 13));
             Program::new(Caller(number), wishes, Site(dice.index(size)))
         });
         let callers = callers.collect();

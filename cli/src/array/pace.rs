@@ -78,6 +78,7 @@ mod tests {
             submitted_ms: 0,
             ended_ms: None,
             now_ms,
+            paused: None,
         }
     }
 

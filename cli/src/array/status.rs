@@ -8,6 +8,7 @@ use quorla_client::ArrayView;
 use super::pace::{Pace, words};
 use crate::exit::Exit;
 use crate::fault::Fault;
+use crate::job::held;
 use crate::output::{Document, Output, Table, date, json, printed, span};
 use crate::session::Session;
 use crate::watch::Watch;
@@ -42,6 +43,7 @@ pub(super) fn document(array: &ArrayView, pace: &Pace) -> Document {
     table.pair("id", array.id);
     table.pair("name", &array.name);
     table.pair("state", array.state);
+    table.maybe("paused", array.paused.as_ref().map(held));
     table.maybe("until", array.until_ms.map(date));
     table.maybe("reason", array.reason.as_ref());
     table.pair("queue", &array.queue);

@@ -3,7 +3,7 @@
 use quorla_client::JobExplanation;
 
 use super::Which;
-use super::show::describe;
+use super::show::{describe, held};
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::output::{Document, Output, Table, ago, date, json, span};
@@ -36,7 +36,9 @@ fn summary(explanation: &JobExplanation) -> Table {
     table.pair("why", &explanation.why);
     table.maybe("since", explanation.since_ms.map(|ms| format!("{}, {}", date(ms), ago(ms, *now_ms))));
     table.maybe("until", job.until_ms.map(|ms| left(ms, *now_ms)));
+    table.maybe("paused", job.paused.as_ref().map(held));
     table.pair("queue", &job.queue);
+    table.maybe("queue paused", explanation.queue_paused.as_ref().map(held));
     table.pair("priority", job.priority);
     table.maybe("ahead", explanation.ahead);
     if explanation.overtaken > 0 {

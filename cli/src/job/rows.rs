@@ -12,7 +12,7 @@ pub(super) fn page(page: &JobPage, now_ms: u64, lines: bool) -> Document {
         table.row([
             job.id.short(),
             job.name.clone(),
-            job.state.to_string(),
+            if job.paused { format!("{}, paused", job.state) } else { job.state.to_string() },
             job.queue.clone(),
             job.priority.to_string(),
             job.node.clone().unwrap_or_else(dash),
@@ -23,7 +23,11 @@ pub(super) fn page(page: &JobPage, now_ms: u64, lines: bool) -> Document {
         ]);
     }
     let ids = page.jobs.iter().map(|job| job.id.to_string()).collect();
-    let json = if lines { json(&page.jobs) } else { json!({"jobs": json(&page.jobs), "next": page.next}) };
+    let json = if lines {
+        json(&page.jobs)
+    } else {
+        json!({"jobs": json(&page.jobs), "next": page.next, "examined": page.examined})
+    };
     Document { json, table, ids }
 }
 
@@ -66,6 +70,7 @@ mod tests {
             attempts: 1,
             exit_code: None,
             tasks: None,
+            paused: false,
         }
     }
 
@@ -83,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_document_says_where_the_next_page_begins_and_lines_are_jobs_alone() {
-        let first = JobPage { jobs: vec![job(None, None, None)], next: Some("x".into()) };
+        let first = JobPage { jobs: vec![job(None, None, None)], next: Some("x".into()), examined: 1 };
         let document = page(&first, 0, false).json;
         assert_eq!((&document["next"], &document["jobs"][0]["name"]), (&"x".into(), &"job".into()));
         assert_eq!(page(&first, 0, true).json[0]["name"], "job");

@@ -1,6 +1,6 @@
 //! `quorla job info`.
 
-use quorla_client::{AttemptView, JobView, Usage};
+use quorla_client::{AttemptView, JobView, PauseView, Usage};
 
 use super::rows::took;
 use super::{Which, terms};
@@ -8,6 +8,9 @@ use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::output::{Document, Output, Table, date, json, printed, span};
 use crate::session::Session;
+
+/// Characters of a fingerprint that are enough to tell it from others.
+const PRINCIPAL_CHARS_SHOWN: usize = 16;
 
 pub(super) async fn run(which: &Which, session: &Session, output: &Output) -> Result<Exit, Fault> {
     let connected = session.connect().await?;
@@ -23,6 +26,7 @@ pub(super) fn document(job: &JobView) -> Document {
     table.pair("name", &job.name);
     table.pair("command", words(&job.command));
     table.pair("state", job.state);
+    table.maybe("paused", job.paused.as_ref().map(held));
     table.maybe("until", job.until_ms.map(date));
     table.maybe("reason", job.reason.as_ref());
     table.pair("queue", &job.queue);
@@ -46,6 +50,13 @@ pub(super) fn document(job: &JobView) -> Document {
         table.pair(&format!("attempt {}", attempt.number), describe(attempt));
     }
     Document { json: json(job), table, ids: vec![job.id.to_string()] }
+}
+
+/// Since when something is paused, by whom and why.
+pub(crate) fn held(pause: &PauseView) -> String {
+    let by: String = pause.by.chars().take(PRINCIPAL_CHARS_SHOWN).collect();
+    let reason = pause.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+    format!("since {}, by {by}{reason}", date(pause.since_ms))
 }
 
 /// One attempt in a line.

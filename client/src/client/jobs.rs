@@ -53,7 +53,7 @@ impl Client {
         told.map(|explanation| *explanation)
     }
 
-    /// A page of jobs, newest first, as fresh as this client's reads are.
+    /// A page of jobs, in the order asked for, as fresh as this client's reads are.
     ///
     /// # Errors
     /// [`Error::Refused`] when the query is not valid.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::JobState;
+use super::queue::PauseView;
 use crate::ids::JobId;
 
 /// Tasks by state.
@@ -81,4 +82,6 @@ pub struct ArrayView {
     pub ended_ms: Option<u64>,
     /// When this was true.
     pub now_ms: u64,
+    /// Who paused it, while it has not ended.
+    pub paused: Option<PauseView>,
 }

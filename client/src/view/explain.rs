@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::job::JobView;
+use super::queue::PauseView;
 use crate::ids::JobId;
 
 /// A job with everything that decides when it runs. Times are milliseconds since 1970 of the cluster's clock.
@@ -28,9 +29,12 @@ pub struct JobExplanation {
     pub nodes: Vec<NodeRejection>,
     /// Which of its timeouts run.
     pub deadlines: Vec<JobDeadline>,
+    /// Who paused its queue, while it has not ended.
+    pub queue_paused: Option<PauseView>,
 }
 
-/// Queued jobs that are due a place before another: of a higher priority, or older. Of all queues, for nodes serve all.
+/// Queued jobs that are due a place before another: of a higher priority, or older. Of all queues that are not paused, for
+/// nodes serve all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobsAhead {
     /// How many were counted.

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::TaskCounts;
+use super::queue::PauseView;
 use super::terms::JobTerms;
 use crate::ids::JobId;
 
@@ -207,6 +208,8 @@ pub struct JobView {
     pub attempts: Vec<AttemptView>,
     /// For an array: its tasks by state.
     pub tasks: Option<TaskCounts>,
+    /// Who paused it, while it has not ended.
+    pub paused: Option<PauseView>,
 }
 
 /// A job as a row of a list.
@@ -238,13 +241,17 @@ pub struct JobSummary {
     pub exit_code: Option<i32>,
     /// For an array: its tasks by state.
     pub tasks: Option<TaskCounts>,
+    /// Whether somebody paused it, while it has not ended.
+    pub paused: bool,
 }
 
-/// One page of a list, newest first.
+/// One page of a list, in the order asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobPage {
     /// The rows.
     pub jobs: Vec<JobSummary>,
     /// Where the next page begins; none when this was the last.
     pub next: Option<String>,
+    /// How many records were looked at for it.
+    pub examined: u64,
 }

@@ -47,6 +47,7 @@ fn ended() -> Box<JobView> {
         attempts_total: 1,
         attempts: Vec::new(),
         tasks: None,
+        paused: None,
     })
 }
 

@@ -8,7 +8,7 @@ use quorla_ledger::{
     array::{self, ArrayProgress, ArrayState, Kept},
     command::{self, Command},
     ids::Principal,
-    record::JobState,
+    record::{JobState, Pause},
     reply,
     spec::JobSpec,
 };
@@ -19,6 +19,7 @@ use super::{
     refuse,
     submit::{id, seed, submitted},
     view,
+    waiting::{paused_words, shown_pause},
 };
 
 type Answer = Result<(u64, Reply), ErrorBody>;
@@ -77,6 +78,9 @@ impl Dispatch {
         if state(&kept.progress) != Shown::Queued {
             return None;
         }
+        if let Some(pause) = paused(&kept.progress) {
+            return Some(format!("it {}", paused_words(pause)));
+        }
         self.why_waiting(kept.record.id)
     }
 }
@@ -94,6 +98,11 @@ pub(super) fn state(progress: &ArrayProgress) -> Shown {
         _ if counts.queued + counts.waiting == 0 => Shown::BackingOff,
         _ => Shown::Queued,
     }
+}
+
+/// Who holds an array that has not ended.
+fn paused(progress: &ArrayProgress) -> Option<&Pause> {
+    progress.paused.as_ref().filter(|_| progress.ended_at().is_none())
 }
 
 pub(super) const fn counts(progress: &ArrayProgress) -> TaskCounts {
@@ -129,13 +138,15 @@ pub(super) fn summary(kept: &Kept) -> JobSummary {
         attempts: 0,
         exit_code: None,
         tasks: Some(counts(progress)),
+        paused: paused(progress).is_some(),
     }
 }
 
 fn job(kept: &Kept, spec: Option<JobSpec>) -> JobView {
     let terms = spec.clone().map(|spec| Box::new(convert::shown_terms(spec)));
-    let ArrayView { id, name, command, state, until_ms, reason, queue, priority, labels, retry_of, tasks, .. } =
-        status(kept, spec);
+    let ArrayView {
+        id, name, command, state, until_ms, reason, queue, priority, labels, retry_of, tasks, paused, ..
+    } = status(kept, spec);
     JobView {
         id,
         name,
@@ -155,6 +166,7 @@ fn job(kept: &Kept, spec: Option<JobSpec>) -> JobView {
         attempts_total: 0,
         attempts: Vec::new(),
         tasks: Some(tasks),
+        paused,
     }
 }
 
@@ -183,6 +195,7 @@ fn status(kept: &Kept, spec: Option<JobSpec>) -> ArrayView {
         submitted_ms: record.submitted_at.0,
         ended_ms: progress.ended_at().map(|at| at.0),
         now_ms: 0,
+        paused: paused(progress).map(shown_pause),
     }
 }
 

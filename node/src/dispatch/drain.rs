@@ -51,7 +51,7 @@ impl Dispatch {
         }
     }
 
-    fn node_named(&self, attempt: &str, name: &str) -> Result<NodeId, ErrorBody> {
+    pub(super) fn node_named(&self, attempt: &str, name: &str) -> Result<NodeId, ErrorBody> {
         let nodes: Vec<(NodeId, String)> = self.consensus.inspect(|ledger| {
             let records = ledger.nodes().map(|node| node.record());
             records.map(|record| (record.id, record.name.clone())).collect()

@@ -17,7 +17,7 @@ use super::{
     Dispatch, convert,
     job::recorded,
     refuse,
-    waiting::{NoRecords, words},
+    waiting::{NoRecords, paused_words, shown_pause, words},
 };
 
 /// What the hot state says of a queued job.
@@ -40,6 +40,10 @@ impl Dispatch {
         if job.state == Shown::Queued {
             job.reason = Some(standing.why.clone());
         }
+        let queue_pause = match record.state.is_ended() {
+            true => None,
+            false => self.consensus.inspect(|ledger| ledger.queue_pause(&record.queue).cloned()),
+        };
         let reserved = reading.names_of(record.reserved.into_iter())?;
         let explanation = JobExplanation {
             since_ms: since(&record, &job),
@@ -51,6 +55,7 @@ impl Dispatch {
             reserved_node: reserved.into_values().next(),
             nodes: standing.nodes,
             deadlines: deadlines(&record),
+            queue_paused: queue_pause.as_ref().map(shown_pause),
         };
         Ok((reading.applied_index(), Reply::Explained(Box::new(explanation))))
     }
@@ -72,6 +77,10 @@ impl Standing {
                 let name = ledger.node(*node).map_or("a node", |node| node.record().name.as_str());
                 Some(format!("{name} has room for it; it is about to be assigned"))
             }
+            Some(Waiting::Resume) => match &record.paused {
+                Some(pause) => Some(format!("it {}", paused_words(pause))),
+                None => Some("its array is paused".into()),
+            },
             _ => waiting.and_then(words),
         };
         let why = why.unwrap_or_else(|| "it left the queue while this was looked up; ask again".into());
@@ -86,12 +95,17 @@ fn ahead(ahead: Ahead) -> JobsAhead {
 /// Why a job is where it is that does not wait for a place.
 fn why(job: &JobView) -> String {
     let (attempt, node) = (job.attempts_total, job.node.as_deref().unwrap_or("its node"));
-    let reason = job.reason.as_deref();
+    let (reason, held) = (job.reason.as_deref(), job.paused.is_some());
     match job.state {
+        Shown::Delayed if held => "it was submitted for a later time, and is paused beyond it".into(),
         Shown::Delayed => "it was submitted for a later time".into(),
+        Shown::Running if held => format!("attempt {attempt} runs on {node}; paused, no other would follow it"),
         Shown::Running => format!("attempt {attempt} runs on {node}"),
         Shown::Stopping => {
             format!("attempt {attempt} on {node} is being stopped: {}", reason.unwrap_or("it was cancelled"))
+        }
+        Shown::BackingOff if held => {
+            format!("attempt {attempt} failed; the next one waits for the backoff, and to be resumed")
         }
         Shown::BackingOff => format!("attempt {attempt} failed; the next one waits for the backoff"),
         Shown::Succeeded => format!("attempt {attempt} ended with exit code 0 on {node}"),

@@ -109,7 +109,7 @@ fn events(reading: &Reading, record: &JobRecord) -> Result<(Vec<EventView>, bool
     let mut full = false;
     let whole = reading.events_from(record.first_event, |page| {
         for (sequence, event) in (page.first..).zip(&page.events) {
-            let Some(told) = Told::of(event).filter(|told| told.job == record.id) else { continue };
+            let Some(told) = Told::of_job(event, record) else { continue };
             full = found.len() >= usize::try_from(HISTORY_EVENTS_MAX).expect("a page fits memory");
             if full {
                 return ControlFlow::Break(());

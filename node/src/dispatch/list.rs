@@ -1,21 +1,33 @@
-//! Pages of jobs, newest first, and jobs by the first characters of their id.
+//! Pages of jobs, and jobs by the first characters of their id.
 //!
-//! A page costs a merge of two ordered tables and looks at `ROWS_WALKED_MAX` records at the most, matching or not; where
-//! that ends it, the page is short and says where the next one begins.
+//! A page costs a merge of ordered tables and looks at `LIST_RECORDS_MAX` records at the most, matching or not; where that
+//! ends it, the page is short and says where the next one begins. It reads a view of the stored tables, never the ledger.
 
-use std::{cmp::Reverse, ops::ControlFlow};
+use std::ops::ControlFlow;
 
 use quorla_client::{
-    ErrorBody, ErrorCode, JobId, JobPage, JobState, JobSummary, ListQuery, PrefixMatch, PrefixQuery, Reply,
+    ErrorBody, ErrorCode, JobId, JobPage, JobState, JobSummary, ListOrder, ListQuery, PrefixMatch, PrefixQuery, Reply,
     canonical_prefix,
-    limits::{LIST_ROWS_DEFAULT, LIST_ROWS_MAX, NAME_BYTES_MAX, PREFIX_CANDIDATES_MAX, QUEUE_BYTES_MAX},
+    limits::{
+        LABEL_NAME_BYTES_MAX, LIST_LABELS_MAX, LIST_RECORDS_MAX, LIST_ROWS_DEFAULT, LIST_ROWS_MAX, NAME_BYTES_MAX,
+        PREFIX_CANDIDATES_MAX, QUEUE_BYTES_MAX,
+    },
 };
-use quorla_ledger::{array::Kept, ids, record::JobRecord, tables::Table};
+use quorla_ledger::{
+    array::Kept,
+    ids::{self, NodeId},
+    record::JobRecord,
+    tables::Table,
+};
 
-use super::{Dispatch, array, reading::Reading, refuse, view};
+use super::{
+    Dispatch, array,
+    reading::{Reading, Span},
+    refuse, view,
+};
 
-/// Records that one page looks at in each table.
-const ROWS_WALKED_MAX: usize = 20_000;
+/// Bits of an id below its time.
+const RANDOM_BITS: u32 = 80;
 /// Characters of an id's text that are its random part.
 const RANDOM_CHARS: usize = 16;
 /// Bytes of an id's text: the random part, a dash and the time.
@@ -26,18 +38,20 @@ const INDEX_BYTES: usize = 1 + 7;
 impl Dispatch {
     pub(super) async fn list(&self, query: ListQuery) -> Result<(u64, Reply), ErrorBody> {
         bounded("list jobs", &lengths(&query))?;
-        let below = cursor(query.cursor.as_deref())?;
+        let cursor = cursor(query.cursor.as_deref())?;
         let rows = usize::try_from(query.limit.unwrap_or(LIST_ROWS_DEFAULT).clamp(1, LIST_ROWS_MAX))
             .expect("a page fits memory");
         let reading = self.read("list jobs", query.read).await?;
         let applied_index = reading.applied_index();
-        let page = self
-            .look(move |_| match query.array {
-                Some(array) => tasks(&reading, &query, array, below, rows),
-                None => page(&reading, &query, below, rows),
-            })
-            .await?;
-        Ok((applied_index, Reply::Jobs(page)))
+        let node = query.node.as_deref().map(|name| self.node_named("list jobs", name)).transpose()?;
+        let page = self.look(move |_| {
+            let wanted = Wanted { reading: &reading, query: &query, node, rows };
+            match query.array {
+                Some(array) => wanted.tasks(array, cursor),
+                None => wanted.page(&span(&query, cursor)),
+            }
+        });
+        Ok((applied_index, Reply::Jobs(page.await?)))
     }
 
     pub(super) async fn resolve(&self, query: PrefixQuery) -> Result<(u64, Reply), ErrorBody> {
@@ -54,61 +68,201 @@ impl Dispatch {
     }
 }
 
-fn page(reading: &Reading, query: &ListQuery, below: Option<ids::JobId>, rows: usize) -> Result<JobPage, ErrorBody> {
-    let live = walk(reading, Table::Live, query, below, rows)?;
-    let ended = walk(reading, Table::Ended, query, below, rows)?;
-    let live_arrays = walk_arrays(reading, Table::LiveArrays, query, below, rows)?;
-    let ended_arrays = walk_arrays(reading, Table::EndedArrays, query, below, rows)?;
-    // Beyond the point at which any walk was cut, the other tables' rows would be out of order.
-    let cut = live.cut.max(ended.cut).max(live_arrays.cut).max(ended_arrays.cut);
-    let records: Vec<JobRecord> = live.found.into_iter().chain(ended.found).collect();
-    let names = reading.names_of(records.iter().filter_map(view::last_node))?;
-    let jobs = records.iter().map(|record| view::summary(record, &names));
-    let arrays = live_arrays.found.iter().chain(&ended_arrays.found).map(array::summary);
-    let mut found: Vec<JobSummary> = jobs.chain(arrays).collect();
-    found.sort_unstable_by_key(|row| Reverse(row.id));
-    found.retain(|row| cut.is_none_or(|cut| row.id.as_u128() >= cut.0));
-    let more = found.len() > rows;
-    found.truncate(rows);
-    let last = if more { found.last().map(|row| row.id) } else { cut.map(|cut| JobId::from_u128(cut.0)) };
-    Ok(JobPage { jobs: found, next: last.map(|job| job.to_string()) })
+/// What one page is to hold.
+struct Wanted<'q> {
+    reading: &'q Reading,
+    query: &'q ListQuery,
+    node: Option<NodeId>,
+    rows: usize,
 }
 
-/// A page of an array's tasks, by index. Looks at `ROWS_WALKED_MAX` of them at the most.
-fn tasks(
-    reading: &Reading,
-    query: &ListQuery,
-    array: JobId,
-    after: Option<ids::JobId>,
-    rows: usize,
-) -> Result<JobPage, ErrorBody> {
-    let attempt = "list an array's tasks";
-    let kept = reading.array(array)?.ok_or_else(|| refuse::unknown_job(attempt, array))?;
-    let after = after.and_then(ids::JobId::of_task).map(|(_, index)| index);
-    let from = after.map_or(kept.record.first, |after| after.saturating_add(1));
-    let mut records = Vec::new();
-    let mut next = None;
-    for (looked_at, index) in (from..=kept.record.last).enumerate() {
-        let Some(task) = array.task(index) else { break };
-        let record = reading.job(task)?.filter(|record| wanted(record, query));
-        records.extend(record);
-        if (records.len() == rows || looked_at + 1 == ROWS_WALKED_MAX) && index < kept.record.last {
-            next = Some(task.to_string());
-            break;
+/// The matching part of one table.
+struct Walked<T> {
+    found: Vec<T>,
+    examined: usize,
+    /// The last id looked at, where the walk was cut before the table's end.
+    cut: Option<u128>,
+}
+
+impl Wanted<'_> {
+    fn page(&self, span: &Span) -> Result<JobPage, ErrorBody> {
+        let [live, ended] = self.halves();
+        let tables = 2 * (usize::from(live) + usize::from(ended));
+        let most = LIST_RECORDS_MAX / tables;
+        let jobs = |wanted: bool, table| if wanted { self.walk(table, span, most) } else { Ok(Walked::new()) };
+        let arrays = |wanted: bool, table| if wanted { self.walk_arrays(table, span, most) } else { Ok(Walked::new()) };
+        let (live_jobs, ended_jobs) = (jobs(live, Table::Live)?, jobs(ended, Table::Ended)?);
+        let (live_arrays, ended_arrays) = (arrays(live, Table::LiveArrays)?, arrays(ended, Table::EndedArrays)?);
+        let cuts = [live_jobs.cut, ended_jobs.cut, live_arrays.cut, ended_arrays.cut].into_iter().flatten();
+        // Beyond the point at which any walk was cut, the other tables' rows would be out of order.
+        let (cut, newest) = match span.order {
+            ListOrder::Newest => (cuts.max(), true),
+            ListOrder::Oldest => (cuts.min(), false),
+        };
+        let examined = live_jobs.examined + ended_jobs.examined + live_arrays.examined + ended_arrays.examined;
+        let records: Vec<JobRecord> = live_jobs.found.into_iter().chain(ended_jobs.found).collect();
+        let arrays = live_arrays.found.iter().chain(&ended_arrays.found).map(array::summary);
+        let mut found: Vec<JobSummary> = self.rows_of(&records)?.into_iter().chain(arrays).collect();
+        found.sort_unstable_by_key(|row| if newest { u128::MAX - row.id.as_u128() } else { row.id.as_u128() });
+        found
+            .retain(|row| cut.is_none_or(|cut| if newest { row.id.as_u128() >= cut } else { row.id.as_u128() <= cut }));
+        let more = found.len() > self.rows;
+        found.truncate(self.rows);
+        let last = if more { found.last().map(|row| row.id) } else { cut.map(JobId::from_u128) };
+        Ok(JobPage { jobs: found, next: last.map(|job| job.to_string()), examined: wide(examined) })
+    }
+
+    /// A page of an array's tasks, by index.
+    fn tasks(&self, array: JobId, after: Option<ids::JobId>) -> Result<JobPage, ErrorBody> {
+        let attempt = "list an array's tasks";
+        let kept = self.reading.array(array)?.ok_or_else(|| refuse::unknown_job(attempt, array))?;
+        let span = span(self.query, None);
+        let in_time = span.low <= array.as_u128() && span.high.is_none_or(|high| array.as_u128() < high);
+        let mut page = JobPage { jobs: Vec::new(), next: None, examined: 0 };
+        if !in_time || !self.is_labelled(kept.record.id)? {
+            return Ok(page);
+        }
+        let after = after.and_then(ids::JobId::of_task).map(|(_, index)| index);
+        let from = after.map_or(kept.record.first, |after| after.saturating_add(1));
+        let mut records = Vec::new();
+        for (looked_at, index) in (from..=kept.record.last).enumerate() {
+            let Some(task) = array.task(index) else { break };
+            page.examined = wide(looked_at + 1);
+            let record = self.reading.job(task)?.filter(|record| self.is_wanted(record));
+            records.extend(record);
+            if (records.len() == self.rows || looked_at + 1 == LIST_RECORDS_MAX) && index < kept.record.last {
+                page.next = Some(task.to_string());
+                break;
+            }
+        }
+        page.jobs = self.rows_of(&records)?;
+        Ok(page)
+    }
+
+    fn rows_of(&self, records: &[JobRecord]) -> Result<Vec<JobSummary>, ErrorBody> {
+        let names = self.reading.names_of(records.iter().filter_map(view::last_node))?;
+        Ok(records.iter().map(|record| view::summary(record, &names)).collect())
+    }
+
+    /// Whether jobs that have not ended can match, and those that have.
+    fn halves(&self) -> [bool; 2] {
+        let states = &self.query.states;
+        let any = |ended: bool| states.is_empty() || states.iter().any(|state| state.is_ended() == ended);
+        [any(false), any(true)]
+    }
+
+    fn walk(&self, table: Table, span: &Span, most: usize) -> Result<Walked<JobRecord>, ErrorBody> {
+        let (mut walked, mut failed) = (Walked::new(), None);
+        self.reading.jobs_within(table, span, |record| {
+            let id = record.id;
+            let matches = if self.is_wanted(&record) { self.is_labelled(id) } else { Ok(false) };
+            walked.note(record, id, matches, &mut failed, [self.rows, most])
+        })?;
+        failed.map_or(Ok(walked), Err)
+    }
+
+    fn walk_arrays(&self, table: Table, span: &Span, most: usize) -> Result<Walked<Kept>, ErrorBody> {
+        let (mut walked, mut failed) = (Walked::new(), None);
+        self.reading.arrays_within(table, span, |kept| {
+            let id = kept.record.id;
+            let matches = if self.is_wanted_array(&kept) { self.is_labelled(id) } else { Ok(false) };
+            walked.note(kept, id, matches, &mut failed, [self.rows, most])
+        })?;
+        failed.map_or(Ok(walked), Err)
+    }
+
+    fn is_wanted(&self, record: &JobRecord) -> bool {
+        let on_node = self.node.is_none_or(|node| view::last_node(record) == Some(node));
+        on_node && self.fits(view::state(&record.state), &record.queue, &record.name)
+    }
+
+    /// An array runs nowhere; its tasks do.
+    fn is_wanted_array(&self, kept: &Kept) -> bool {
+        self.node.is_none() && self.fits(array::state(&kept.progress), &kept.record.queue, &kept.record.name)
+    }
+
+    fn fits(&self, state: JobState, queue: &str, name: &str) -> bool {
+        let query = self.query;
+        (query.states.is_empty() || query.states.contains(&state))
+            && query.queue.as_deref().is_none_or(|wanted| wanted == queue)
+            && query.name_prefix.as_ref().is_none_or(|prefix| name.starts_with(prefix))
+    }
+
+    /// Labels lie in the specification, which is looked up for this alone.
+    fn is_labelled(&self, id: ids::JobId) -> Result<bool, ErrorBody> {
+        if self.query.labels.is_empty() {
+            return Ok(true);
+        }
+        let Some(spec) = self.reading.spec(id)? else { return Ok(false) };
+        Ok(self.query.labels.iter().all(|(label, value)| spec.labels.get(label) == Some(value)))
+    }
+}
+
+impl<T> Walked<T> {
+    const fn new() -> Self {
+        Self { found: Vec::new(), examined: 0, cut: None }
+    }
+
+    /// Takes one record in, and stops once there is one row more than asked for, which tells that there is a next page, or
+    /// once as many were looked at as may be.
+    fn note(
+        &mut self,
+        record: T,
+        id: ids::JobId,
+        matches: Result<bool, ErrorBody>,
+        failed: &mut Option<ErrorBody>,
+        [rows, most]: [usize; 2],
+    ) -> ControlFlow<()> {
+        self.examined += 1;
+        match matches {
+            Ok(true) => self.found.push(record),
+            Ok(false) => {}
+            Err(error) => {
+                *failed = Some(error);
+                return ControlFlow::Break(());
+            }
+        }
+        if self.found.len() > rows || self.examined >= most {
+            self.cut = Some(id.0);
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The ids that a query is about, beyond its cursor.
+fn span(query: &ListQuery, cursor: Option<ids::JobId>) -> Span {
+    let first_of = |ms: u64| u128::from(ms.min((1 << 48) - 1)) << RANDOM_BITS;
+    let (low, high) = (query.since_ms.map_or(0, first_of), query.until_ms.map(first_of));
+    let cursor = cursor.map(|cursor| cursor.0);
+    match query.order {
+        ListOrder::Newest => Span { low, high: [high, cursor].into_iter().flatten().min(), order: query.order },
+        ListOrder::Oldest => {
+            let low = cursor.map_or(low, |cursor| low.max(cursor.saturating_add(1)));
+            Span { low, high, order: query.order }
         }
     }
-    let names = reading.names_of(records.iter().filter_map(view::last_node))?;
-    Ok(JobPage { jobs: records.iter().map(|record| view::summary(record, &names)).collect(), next })
+}
+
+fn wide(number: usize) -> u64 {
+    u64::try_from(number).expect("a length fits 64 bits")
 }
 
 /// What a list is asked by, with its length and the longest that can match anything.
-fn lengths(query: &ListQuery) -> [(&'static str, usize, usize); 4] {
+fn lengths(query: &ListQuery) -> [(&'static str, usize, usize); 7] {
     let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     [
         ("number of states", query.states.len(), JobState::ALL.len()),
         ("queue", text(&query.queue), QUEUE_BYTES_MAX),
         ("name prefix", text(&query.name_prefix), NAME_BYTES_MAX),
         ("cursor", text(&query.cursor), ID_BYTES + INDEX_BYTES),
+        ("number of labels", query.labels.len(), LIST_LABELS_MAX),
+        (
+            "longest label",
+            query.labels.iter().flat_map(|(name, value)| [name.len(), value.len()]).max().unwrap_or(0),
+            LABEL_NAME_BYTES_MAX,
+        ),
+        ("node's name", text(&query.node), NAME_BYTES_MAX),
     ]
 }
 
@@ -117,72 +271,6 @@ pub(super) fn bounded(attempt: &str, lengths: &[(&str, usize, usize)]) -> Result
     let Some((what, length, most)) = lengths.iter().find(|(_, length, most)| length > most) else { return Ok(()) };
     let message = format!("{attempt}: the {what} is {length}, at most {most} is accepted");
     Err(ErrorBody::new(ErrorCode::LimitExceeded, message).hint("Ask for less at once."))
-}
-
-/// The matching part of one table.
-struct Walked<T> {
-    found: Vec<T>,
-    /// The last id looked at, where the walk was cut before the table's end.
-    cut: Option<ids::JobId>,
-}
-
-fn walk(
-    reading: &Reading,
-    table: Table,
-    query: &ListQuery,
-    below: Option<ids::JobId>,
-    rows: usize,
-) -> Result<Walked<JobRecord>, ErrorBody> {
-    let mut walked = Walked { found: Vec::new(), cut: None };
-    let mut looked_at = 0;
-    reading.jobs_back(table, below, |record| {
-        looked_at += 1;
-        let id = record.id;
-        if wanted(&record, query) {
-            walked.found.push(record);
-        }
-        // One row more than asked for tells whether there is a next page.
-        if walked.found.len() > rows || looked_at >= ROWS_WALKED_MAX {
-            walked.cut = Some(id);
-            return ControlFlow::Break(());
-        }
-        ControlFlow::Continue(())
-    })?;
-    Ok(walked)
-}
-
-fn walk_arrays(
-    reading: &Reading,
-    table: Table,
-    query: &ListQuery,
-    below: Option<ids::JobId>,
-    rows: usize,
-) -> Result<Walked<Kept>, ErrorBody> {
-    let mut walked = Walked { found: Vec::new(), cut: None };
-    let mut looked_at = 0;
-    reading.arrays_back(table, below, |kept| {
-        looked_at += 1;
-        let id = kept.record.id;
-        let in_state = query.states.is_empty() || query.states.contains(&array::state(&kept.progress));
-        let in_queue = query.queue.as_ref().is_none_or(|queue| *queue == kept.record.queue);
-        if in_state && in_queue && query.name_prefix.as_ref().is_none_or(|prefix| kept.record.name.starts_with(prefix))
-        {
-            walked.found.push(kept);
-        }
-        if walked.found.len() > rows || looked_at >= ROWS_WALKED_MAX {
-            walked.cut = Some(id);
-            return ControlFlow::Break(());
-        }
-        ControlFlow::Continue(())
-    })?;
-    Ok(walked)
-}
-
-fn wanted(record: &JobRecord, query: &ListQuery) -> bool {
-    let in_state = query.states.is_empty() || query.states.contains(&view::state(&record.state));
-    let in_queue = query.queue.as_ref().is_none_or(|queue| *queue == record.queue);
-    let named = query.name_prefix.as_ref().is_none_or(|prefix| record.name.starts_with(prefix));
-    in_state && in_queue && named
 }
 
 fn cursor(cursor: Option<&str>) -> Result<Option<ids::JobId>, ErrorBody> {
@@ -234,6 +322,26 @@ fn random_bits(prefix: &str) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    fn labels(count: usize, bytes: usize) -> std::collections::BTreeMap<String, String> {
+        (0..count).map(|n| (n.to_string(), "x".repeat(bytes))).collect()
+    }
+
+    #[test]
+    fn a_query_is_about_the_ids_of_its_time_beyond_its_cursor() {
+        let drawn = |ms: u64| u128::from(ms) << RANDOM_BITS;
+        let query = |order| ListQuery { since_ms: Some(5), until_ms: Some(9), order, ..ListQuery::default() };
+        for (order, cursor, low, high) in [
+            (ListOrder::Newest, None, drawn(5), drawn(9)),
+            (ListOrder::Newest, Some(drawn(7)), drawn(5), drawn(7)),
+            (ListOrder::Newest, Some(drawn(20)), drawn(5), drawn(9)),
+            (ListOrder::Oldest, Some(drawn(7)), drawn(7) + 1, drawn(9)),
+            (ListOrder::Oldest, Some(drawn(1)), drawn(5), drawn(9)),
+        ] {
+            let span = span(&query(order), cursor.map(ids::JobId));
+            assert_eq!((span.low, span.high), (low, Some(high)), "{order:?} {cursor:?}");
+        }
+    }
+
     #[test]
     fn questions_are_bounded_before_anything_is_read() {
         let long = Some("x".repeat(NAME_BYTES_MAX + 1));
@@ -242,7 +350,10 @@ mod tests {
             (ListQuery { states, ..ListQuery::default() }, "number of states"),
             (ListQuery { queue: long.clone(), ..ListQuery::default() }, "queue"),
             (ListQuery { name_prefix: long.clone(), ..ListQuery::default() }, "name prefix"),
-            (ListQuery { cursor: long, ..ListQuery::default() }, "cursor"),
+            (ListQuery { cursor: long.clone(), ..ListQuery::default() }, "cursor"),
+            (ListQuery { node: long, ..ListQuery::default() }, "node's name"),
+            (ListQuery { labels: labels(LIST_LABELS_MAX + 1, 1), ..ListQuery::default() }, "number of labels"),
+            (ListQuery { labels: labels(1, LABEL_NAME_BYTES_MAX + 1), ..ListQuery::default() }, "longest label"),
         ] {
             let refused = bounded("list jobs", &lengths(&query)).unwrap_err();
             assert!(refused.message.contains(what), "{refused:?}");

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, ops::ControlFlow};
 
-use quorla_client::{ErrorBody, ErrorCode, JobId};
+use quorla_client::{ErrorBody, ErrorCode, JobId, ListOrder};
 use quorla_consensus::View;
 use quorla_ledger::{
     array::{self, ArrayProgress, Kept},
@@ -24,6 +24,13 @@ const EVENTS_WALKED_MAX: u64 = 200_000;
 /// A view with the ledger's types over it.
 pub(super) struct Reading {
     view: View,
+}
+
+/// Ids from `low` on and below `high`, in an order.
+pub(super) struct Span {
+    pub(super) low: u128,
+    pub(super) high: Option<u128>,
+    pub(super) order: ListOrder,
 }
 
 type Read<T> = Result<T, ErrorBody>;
@@ -121,43 +128,49 @@ impl Reading {
         Ok(names)
     }
 
-    /// Arrays of one table, newest first, below `below` where that is given, until told to stop.
-    pub(super) fn arrays_back(
+    /// Arrays of one table whose ids lie within, in order, until told to stop.
+    pub(super) fn arrays_within(
         &self,
         table: Table,
-        below: Option<ids::JobId>,
+        span: &Span,
         mut visit: impl FnMut(Kept) -> ControlFlow<()>,
     ) -> Read<()> {
-        let below = below.map(|job| [table.prefix().as_slice(), &job.0.to_be_bytes()].concat());
-        let mut arrays = Vec::new();
-        let walked = self.view.scan_back(&table.prefix(), below.as_deref(), |_, value| {
+        let mut failed = None;
+        self.within(table, span, |value| {
             let progress = decode::<ArrayProgress>(value);
-            let kept = progress.map(|progress| self.array(JobId::from_u128(progress.id.0)));
-            match kept {
+            match progress.map(|progress| self.array(JobId::from_u128(progress.id.0))) {
                 Some(Ok(Some(kept))) => visit(kept),
                 Some(Ok(None)) | None => ControlFlow::Continue(()),
                 Some(Err(error)) => {
-                    arrays.push(error);
+                    failed = Some(error);
                     ControlFlow::Break(())
                 }
             }
-        });
-        walked.map_err(|error| unreadable(&error))?;
-        arrays.pop().map_or(Ok(()), Err)
+        })?;
+        failed.map_or(Ok(()), Err)
     }
 
-    /// Jobs of one table, newest first, below `below` where that is given, until told to stop.
-    pub(super) fn jobs_back(
+    /// Jobs of one table whose ids lie within, in order, until told to stop.
+    pub(super) fn jobs_within(
         &self,
         table: Table,
-        below: Option<ids::JobId>,
+        span: &Span,
         mut visit: impl FnMut(JobRecord) -> ControlFlow<()>,
     ) -> Read<()> {
-        let below = below.map(|job| [table.prefix().as_slice(), &job.0.to_be_bytes()].concat());
-        let walked = self.view.scan_back(&table.prefix(), below.as_deref(), |_, value| match decode(value) {
-            Some(record) => visit(record),
-            None => ControlFlow::Continue(()),
-        });
+        self.within(table, span, |value| decode(value).map_or(ControlFlow::Continue(()), &mut visit))
+    }
+
+    fn within(&self, table: Table, span: &Span, mut visit: impl FnMut(&[u8]) -> ControlFlow<()>) -> Read<()> {
+        let (prefix, key) = (table.prefix(), |id: u128| [table.prefix().as_slice(), &id.to_be_bytes()].concat());
+        let (low, high) = (key(span.low), span.high.map(key));
+        let mut inside = |key: &[u8], value: &[u8]| {
+            let is_inside = key >= low.as_slice() && high.as_deref().is_none_or(|high| key < high);
+            if is_inside { visit(value) } else { ControlFlow::Break(()) }
+        };
+        let walked = match span.order {
+            ListOrder::Newest => self.view.scan_back(&prefix, high.as_deref(), &mut inside),
+            ListOrder::Oldest => self.view.scan_from(&prefix, &low, &mut inside),
+        };
         walked.map_err(|error| unreadable(&error))
     }
 

@@ -2,7 +2,7 @@
 
 use quorla_client::{ErrorBody, ErrorCode, JobId};
 use quorla_ledger::{
-    limits::{ARRAYS_MAX, DEMANDS_MAX, LIVE_JOBS_MAX, Limit, UPLOADS_MAX},
+    limits::{ARRAYS_MAX, DEMANDS_MAX, LIVE_JOBS_MAX, Limit, QUEUES_MAX, QUEUES_PAUSED_MAX, UPLOADS_MAX},
     record::JobState,
     reply::Refusal,
     spec::check::SpecFault,
@@ -64,9 +64,10 @@ fn explain(refusal: &Refusal) -> (ErrorCode, String) {
         Refusal::LedgerIsFull => {
             (ErrorCode::Overloaded, format!("{LIVE_JOBS_MAX} jobs have not ended, which is the most there may be"))
         }
-        Refusal::DemandsAreExhausted => {
-            (ErrorCode::Overloaded, format!("{DEMANDS_MAX} different demands are live, which is the most"))
-        }
+        Refusal::DemandsAreExhausted => (
+            ErrorCode::Overloaded,
+            format!("{DEMANDS_MAX} different demands are live, those of each queue by themselves, which is the most"),
+        ),
         Refusal::ArraysAreExhausted => {
             (ErrorCode::Overloaded, format!("{ARRAYS_MAX} arrays have not ended, which is the most there may be"))
         }
@@ -80,6 +81,16 @@ fn explain(refusal: &Refusal) -> (ErrorCode, String) {
         Refusal::NothingToRetry => (ErrorCode::InvalidRequest, "every task of the array succeeded".into()),
         Refusal::IdIsOfAnotherKind => {
             (ErrorCode::InvalidRequest, "the id is an array's where a job's belongs, or the other way round".into())
+        }
+        Refusal::TaskIsOfAnArray => {
+            (ErrorCode::InvalidRequest, "it is a task, and tasks are paused together, with their array".into())
+        }
+        Refusal::QueuesAreExhausted => (
+            ErrorCode::Overloaded,
+            format!("{QUEUES_MAX} queues have jobs or are paused, which is the most there may be"),
+        ),
+        Refusal::PausedQueuesAreExhausted => {
+            (ErrorCode::Overloaded, format!("{QUEUES_PAUSED_MAX} queues are paused, which is the most there may be"))
         }
         Refusal::NodeIsUnknown => (ErrorCode::NotFound, "there is no such node".into()),
         Refusal::DiskIsLow => (ErrorCode::DiskIsLow, "the disk is nearly full".into()),
@@ -165,6 +176,9 @@ const fn hint(refusal: &Refusal) -> Option<&'static str> {
         Refusal::UploadsAreExhausted => Some("Wait until one became an array; those nobody goes on with are removed."),
         Refusal::UploadIsAt { .. } => Some("Submit the array anew; an upload that rests too long is removed."),
         Refusal::NothingToRetry => Some("`quorla array submit` runs all of it again."),
+        Refusal::TaskIsOfAnArray => Some("`quorla array pause` holds the array; `quorla job cancel` stops the task."),
+        Refusal::QueuesAreExhausted => Some("Wait until some are empty, or use fewer queues."),
+        Refusal::PausedQueuesAreExhausted => Some("Resume one: quorla queue resume NAME"),
         Refusal::DiskIsLow => Some("Free space on the node's disk."),
         Refusal::DemandsAreExhausted => Some("Let jobs share their resources and constraints."),
         _ => None,

@@ -23,6 +23,8 @@ enum What {
     AttemptEnded,
     Lost,
     Stopping(StopCause),
+    Paused,
+    Queue,
 }
 
 impl Told {
@@ -54,8 +56,28 @@ impl Told {
                 Self { fence: Some(*fence), what: What::Lost, ..plain(job, "attempt_lost") }
             }
             Event::NodeReserved { job, node } => Self { node: Some(*node), ..plain(job, "node_reserved") },
-            Event::NodeRegistered { .. } | Event::NodeLapsed { .. } | Event::NodeDrained { .. } => return None,
+            Event::JobPaused { job, paused: true } => Self { what: What::Paused, ..plain(job, "job_paused") },
+            Event::JobPaused { job, .. } => plain(job, "job_resumed"),
+            Event::NodeRegistered { .. }
+            | Event::NodeLapsed { .. }
+            | Event::NodeDrained { .. }
+            | Event::QueuePaused { .. } => return None,
         })
+    }
+
+    /// The same of what is about this job, which what happens to its queue is, too.
+    pub(super) fn of_job(event: &Event, record: &JobRecord) -> Option<Self> {
+        match event {
+            Event::QueuePaused { queue, paused } if *queue == record.queue => Some(Self {
+                job: record.id,
+                node: None,
+                kind: if *paused { "queue_paused" } else { "queue_resumed" },
+                fence: None,
+                until: None,
+                what: What::Queue,
+            }),
+            event => Self::of(event).filter(|told| told.job == record.id),
+        }
     }
 
     pub(super) fn show(self, sequence: u64, at_ms: u64, record: &JobRecord, names: &view::NodeNames) -> EventView {
@@ -74,6 +96,8 @@ impl Told {
             until_ms: self.until.map(|until| until.0),
             detail: match self.what {
                 What::Nothing => String::new(),
+                What::Paused => record.paused.as_ref().and_then(|pause| pause.reason.clone()).unwrap_or_default(),
+                What::Queue => format!("queue {}", record.queue),
                 What::Submitted => format!("queue {}, priority {}", record.queue, record.priority),
                 What::Ended => with(&view::state(&record.state).to_string(), view::reason(record)),
                 What::Stopping(cause) => stopping(cause, record),

@@ -8,11 +8,11 @@ use quorla_client::{
 use quorla_ledger::{
     ids::NodeId,
     outcome::{Deadline, Exit, Failure, StartFailure, StopCause, Tail},
-    record::{AttemptRecord, Course, JobRecord, JobState, Placed},
+    record::{AttemptRecord, Course, JobRecord, JobState, Pause, Placed},
     spec::JobSpec,
 };
 
-use super::convert;
+use super::{convert, waiting::shown_pause};
 
 /// What the kernel sends to a job that is over its memory.
 const SIGKILL: i32 = 9;
@@ -56,6 +56,7 @@ pub(super) fn job(record: &JobRecord, spec: Option<JobSpec>, names: &NodeNames) 
         attempts_total: record.attempts_made,
         attempts: record.attempts.iter().map(|attempt| self::attempt(attempt, &record.state, names)).collect(),
         tasks: None,
+        paused: paused(record).map(shown_pause),
     }
 }
 
@@ -75,7 +76,13 @@ pub(super) fn summary(record: &JobRecord, names: &NodeNames) -> JobSummary {
         attempts: record.attempts_made,
         exit_code: last.and_then(|attempt| exit_code(&attempt.course)),
         tasks: None,
+        paused: paused(record).is_some(),
     }
+}
+
+/// Who holds a job that may still start.
+pub(super) fn paused(record: &JobRecord) -> Option<&Pause> {
+    record.paused.as_ref().filter(|_| !record.state.is_ended())
 }
 
 pub(super) const fn state(state: &JobState) -> Shown {

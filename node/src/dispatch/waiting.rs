@@ -2,15 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use quorla_client::PauseView;
 use quorla_ledger::{
     Records,
     explain::Waiting,
     ids::JobId,
-    record::{JobRecord, JobState},
+    record::{JobRecord, JobState, Pause},
     reply::{Lack, Rejection},
 };
 
 use super::Dispatch;
+use crate::identity::KeyId;
+
+/// Characters of a principal's fingerprint that are enough to tell it from others.
+const PRINCIPAL_CHARS_SHOWN: usize = 16;
 
 /// The hot state alone: whoever waits for more than a place is told so by the job's record.
 pub(super) struct NoRecords;
@@ -27,7 +32,10 @@ impl Dispatch {
         if !matches!(record.state, JobState::Queued { .. }) {
             return None;
         }
-        self.why_waiting(record.id)
+        match &record.paused {
+            Some(pause) => Some(format!("it {}", paused_words(pause))),
+            None => self.why_waiting(record.id),
+        }
     }
 
     /// The same, of what the caller knows to be queued.
@@ -50,8 +58,21 @@ pub(super) fn words(waiting: Waiting) -> Option<String> {
         Waiting::Retries(tasks) => Some(format!("{tasks} other tasks of its array wait for their next attempt")),
         Waiting::Cancellation => Some("its array was cancelled, and it is about to end".into()),
         Waiting::Tasks(tasks) => Some(format!("{tasks} of its tasks run, and none waits")),
+        Waiting::Resume => Some("it is paused".into()),
+        Waiting::Queue(pause) => Some(format!("its queue {}", paused_words(&pause))),
         Waiting::Until(_) | Waiting::Attempt(_) | Waiting::Stop(..) => None,
     }
+}
+
+/// Who paused it, and what was said; when is a number beside it.
+pub(super) fn paused_words(pause: &Pause) -> String {
+    let by: String = KeyId(pause.by.0).to_string().chars().take(PRINCIPAL_CHARS_SHOWN).collect();
+    let reason = pause.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+    format!("is paused by {by}{reason}")
+}
+
+pub(super) fn shown_pause(pause: &Pause) -> PauseView {
+    PauseView { by: KeyId(pause.by.0).to_string(), since_ms: pause.since.0, reason: pause.reason.clone() }
 }
 
 fn lacks(rejection: &Rejection) -> String {

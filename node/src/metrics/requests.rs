@@ -27,5 +27,8 @@ pub(super) const fn kind(request: &Request) -> &'static str {
         Request::PutItems(_) => "put_items",
         Request::ArrayStatus(_) => "array_status",
         Request::Follow(_) => "wait_output",
+        Request::PauseJob(_) => "pause_job",
+        Request::PauseQueue(_) => "pause_queue",
+        Request::Queues(_) => "list_queues",
     }
 }

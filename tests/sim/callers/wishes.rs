@@ -1,7 +1,7 @@
 //! What a client program wants next, given what it was told so far.
 
 use quorla_ledger::{
-    Reply,
+    Refusal, Reply,
     command::Request,
     ids::{JobId, NodeId},
     spec::JobSpec,
@@ -32,6 +32,8 @@ pub(in super::super) struct Wishes {
     drained: Vec<NodeId>,
     /// What it paused and must let go on.
     paused: Vec<Held>,
+    /// What it may yet have paused: such a request may be done late, so that only the calm undoes it for good.
+    perhaps_paused: Vec<Held>,
     keys_drawn: u64,
 }
 
@@ -41,7 +43,7 @@ impl Wishes {
     }
 
     pub(in super::super) const fn is_empty(&self) -> bool {
-        self.submits == 0 && self.drained.is_empty() && self.paused.is_empty()
+        self.submits == 0 && self.drained.is_empty() && self.paused.is_empty() && self.perhaps_paused.is_empty()
     }
 }
 
@@ -55,7 +57,9 @@ impl World {
         {
             return Some(self.wish_drain(caller, node, false));
         }
-        if let Some(what) = self.callers[caller.0].wishes.paused.last().cloned()
+        let wishes = &self.callers[caller.0].wishes;
+        let perhaps = wishes.perhaps_paused.last().filter(|_| calm);
+        if let Some(what) = perhaps.or(wishes.paused.last()).cloned()
             && (calm || self.dice.chance(200))
         {
             return Some(self.wish_pause(caller, what, false));
@@ -171,6 +175,8 @@ impl World {
 
     /// What an outcome teaches the program.
     pub(super) fn remember(&mut self, caller: Caller, request: &ClientRequest, outcome: &Outcome) {
+        let now = self.agenda.now();
+        let calm = self.calm_since.is_some_and(|calm| now.since(calm).0 >= UNDRAIN_AFTER_MS);
         let wishes = &mut self.callers[caller.0].wishes;
         let unsettled = matches!(outcome, Outcome::Unknown);
         if let (ClientRequest::Pause { what, paused: true, .. }, Outcome::Done(_)) = (request, outcome) {
@@ -184,11 +190,16 @@ impl World {
                 wishes.drained.push(*node);
             }
             // What has ended needs nobody to let it go on.
-            (ClientRequest::Pause { what, paused: false, .. }, Outcome::Done(_) | Outcome::Refused(_)) => {
+            (
+                ClientRequest::Pause { what, paused: false, .. },
+                Outcome::Done(_) | Outcome::Refused(Refusal::JobHasEnded(_)),
+            ) => {
                 wishes.paused.retain(|paused| paused != what);
+                wishes.perhaps_paused.retain(|paused| paused != what || !calm);
             }
-            (ClientRequest::Pause { what, paused: true, .. }, Outcome::Done(_) | Outcome::Unknown) => {
-                wishes.paused.push(what.clone());
+            (ClientRequest::Pause { what, paused: true, .. }, Outcome::Done(_)) => wishes.paused.push(what.clone()),
+            (ClientRequest::Pause { what, paused: true, .. }, Outcome::Unknown) => {
+                wishes.perhaps_paused.push(what.clone());
             }
             (_, Outcome::Done(Reply::Submitted { job })) => wishes.jobs.push(*job),
             _ => {}

@@ -159,29 +159,13 @@ impl History {
                 Some(job) => self.asked(world.retry(job)),
                 None => vec![],
             },
-            Op::Cancel(which) => match pick(&self.jobs, which) {
-                Some(job) => {
-                    let request = world.request();
-                    self.asked(Command::Cancel { request, job, reason: None })
-                }
-                None => vec![],
-            },
+            Op::Cancel(which) => self.cancel(which, world),
             Op::Drain { n, draining } => {
                 let request = world.request();
                 self.asked(Command::DrainNode { request, node: NodeId(u32::from(n) + 1), draining })
             }
-            Op::PauseJob { which, paused } => match pick(&self.jobs, which) {
-                Some(job) => {
-                    let request = world.request();
-                    self.asked(Command::PauseJob { request, job, paused, reason: None })
-                }
-                None => vec![],
-            },
-            Op::PauseQueue { which, paused } => {
-                let request = world.request();
-                let queue = QUEUES[usize::from(which) % QUEUES.len()].to_owned();
-                self.asked(Command::PauseQueue { request, queue, paused, reason: None })
-            }
+            Op::PauseJob { which, paused } => self.pause_job(which, paused, world),
+            Op::PauseQueue { which, paused } => self.pause_queue(which, paused, world),
             Op::End { which, stale, exit, refill, output } => self.end(world, which, stale, exit, refill, output),
             Op::Register { n, again, width } => vec![self.register(n, again, width)],
             Op::Lapse { n, stale } => {
@@ -218,6 +202,24 @@ impl History {
                 vec![Command::ExpireEvents { pages: pages.collect() }]
             }
         }
+    }
+
+    fn cancel(&mut self, which: u8, world: &mut World) -> Vec<Command> {
+        let Some(job) = pick(&self.jobs, which) else { return vec![] };
+        let request = world.request();
+        self.asked(Command::Cancel { request, job, reason: None })
+    }
+
+    fn pause_job(&mut self, which: u8, paused: bool, world: &mut World) -> Vec<Command> {
+        let Some(job) = pick(&self.jobs, which) else { return vec![] };
+        let request = world.request();
+        self.asked(Command::PauseJob { request, job, paused, reason: None })
+    }
+
+    fn pause_queue(&mut self, which: u8, paused: bool, world: &mut World) -> Vec<Command> {
+        let request = world.request();
+        let queue = QUEUES[usize::from(which) % QUEUES.len()].to_owned();
+        self.asked(Command::PauseQueue { request, queue, paused, reason: None })
     }
 
     fn asked(&mut self, command: Command) -> Vec<Command> {

@@ -21,6 +21,13 @@ pub fn forget_start() {
     }
 }
 
+/// Forgets how much memory this process once had. A child begins with what its parent had at most as its own peak, so that what
+/// a start took would be told as every attempt's.
+pub fn forget_peak() {
+    // 5 is "the peak resident set size is now the current one"; see proc(5). Without it figures are larger, and nothing else.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
 /// The range of a line of `/proc/self/maps` when it is a file's code.
 fn executable(line: &str) -> Option<Range<usize>> {
     let mut fields = line.split_ascii_whitespace();

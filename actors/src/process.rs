@@ -1,7 +1,7 @@
 //! The `process` agent kind: operating-system processes as attempts.
 //!
 //! Two processes share the work. The *node* ([`agent`]) decides what runs, feeds standard input and keeps the tail
-//! of both outputs. Its *warden* ([`warden`]), a small child of the node, forks every attempt, is the subreaper of
+//! of both outputs. Its *warden* ([`warden`]), a small child of the node, starts every attempt, is the subreaper of
 //! all their descendants, knows the lease deadline, and kills everything when the deadline passes or the node is
 //! gone. The two talk over one socket ([`wire`]); the children's ends of the pipes travel over it too, so output
 //! never passes through the warden.

@@ -96,7 +96,8 @@ pub struct Usage {
     pub user_ms: u64,
     /// CPU time in the kernel.
     pub system_ms: u64,
-    /// Largest resident set of any one of its processes; with a memory limit, the most that all together had.
+    /// Largest resident set of any one of its processes, and never less than the warden's own, some megabytes: the kernel
+    /// counts the memory that a process began in. With a memory limit, the most that all together had.
     pub max_rss_bytes: u64,
 }
 

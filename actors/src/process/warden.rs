@@ -1,6 +1,6 @@
 //! The warden: a small single-threaded child of the node that owns every process the node runs (R17).
 //!
-//! It forks attempts, is the subreaper of their descendants, and kills: one group on request, everything on a
+//! It starts attempts, is the subreaper of their descendants, and kills: one group on request, everything on a
 //! passed lease deadline, everything and then itself on the end of its socket or a malformed frame. It refuses to
 //! know what jobs are, reads no output, and takes the clock as a function (CLOCK_BOOTTIME milliseconds). Invariants:
 //! - nothing here waits for an attempt, the node or more than one small system call;
@@ -108,6 +108,7 @@ impl Warden {
 
     fn serve(mut self) -> io::Result<()> {
         crate::pages::forget_start();
+        crate::pages::forget_peak();
         loop {
             self.link.flush();
             self.arm()?;

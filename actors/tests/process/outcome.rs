@@ -66,6 +66,12 @@ async fn used_cpu_and_memory_are_counted() {
 }
 
 #[tokio::test]
+async fn what_the_warden_needed_for_its_start_is_not_told_as_an_attempts() {
+    let usage = setting().await.run_script("exit 0").await.usage;
+    assert!(usage.max_rss_bytes < 10 << 20, "{usage:?}");
+}
+
+#[tokio::test]
 async fn what_cannot_start_says_why() {
     let setting = setting().await;
     let plain = setting.scratch.join("plain");

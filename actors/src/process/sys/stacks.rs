@@ -13,7 +13,7 @@ use super::child::Child;
 const STACKS_MAX: usize = 16;
 /// System calls and what the debug profile wraps around them; only touched pages cost memory.
 const STACK_BYTES: usize = 128 * 1024;
-/// Below each stack, so that one that is too small ends its child and damages nothing.
+/// Below each stack, so that one that is too small ends its child and damages nothing else.
 const GUARD_BYTES: usize = 64 * 1024;
 
 #[derive(Default)]
@@ -30,7 +30,7 @@ pub(super) struct Stack {
 impl Stacks {
     /// A stack that is free, a new one if need be; none when every one has a child on it.
     pub(super) fn free(&mut self) -> Option<&mut Stack> {
-        self.0.iter_mut().filter(|stack| stack.is_left()).for_each(Stack::leave);
+        self.sweep();
         let place = match self.0.iter().position(|stack| stack.child.is_null()) {
             Some(place) => place,
             None if self.0.len() < STACKS_MAX => {
@@ -40,6 +40,11 @@ impl Stacks {
             None => return None,
         };
         self.0.get_mut(place)
+    }
+
+    /// Frees those whose children have left.
+    pub(super) fn sweep(&mut self) {
+        self.0.iter_mut().filter(|stack| stack.is_left()).for_each(|stack| drop(stack.take_back()));
     }
 
     /// Stacks that were ever needed.
@@ -81,13 +86,11 @@ impl Stack {
         (self.top, self.mark.as_ptr(), self.child)
     }
 
-    /// Nobody is on it any more.
-    pub(super) fn leave(&mut self) {
+    /// Nobody is on it any more: who was.
+    pub(super) fn take_back(&mut self) -> Option<Box<Child>> {
         self.mark.store(0, Ordering::Release);
-        if !self.child.is_null() {
-            // SAFETY: from `occupy`, and freed once; no process reads it any more.
-            drop(unsafe { Box::from_raw(self.child) });
-            self.child = ptr::null_mut();
-        }
+        let child = std::mem::replace(&mut self.child, ptr::null_mut());
+        // SAFETY: from `occupy`, and taken once; no process reads it any more.
+        (!child.is_null()).then(|| unsafe { Box::from_raw(child) })
     }
 }

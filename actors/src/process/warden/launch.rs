@@ -34,7 +34,7 @@ impl Launcher {
             fresh: FreshDirectories::default(),
             cgroups: Cgroups::none("the node has not said where"),
             slots: Slots::new()?,
-            starter: Starter::default(),
+            starter: Starter::new(),
             warden: rustix::process::getpid(),
         })
     }
@@ -98,6 +98,7 @@ impl Launcher {
 
     /// Ends a spawn; says where it failed when it never became its program.
     pub(super) fn release(&mut self, slot: u32) -> Option<(Stage, i32)> {
+        self.starter.sweep();
         self.slots.release(slot)
     }
 }

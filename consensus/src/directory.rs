@@ -13,8 +13,11 @@ use serde::{Deserialize, Serialize};
 use crate::error::StartError;
 use crate::{codec, sealed};
 
-/// The format that this version writes, and the newest one that it reads.
-pub const FORMAT_VERSION: u32 = 1;
+/// The format that this version writes, and the newest one that it reads. Raised with every change to what is stored, also
+/// while nothing is released: what an older build wrote is then refused by name and not misread.
+pub const FORMAT_VERSION: u32 = 2;
+/// The oldest format that this version reads.
+pub const FORMAT_VERSION_MIN: u32 = 2;
 
 /// The Raft id of the founding storage, by definition.
 pub const FOUNDING_RAFT_ID: RaftId = RaftId(1);
@@ -160,6 +163,9 @@ fn check_format(path: &Path) -> Result<(), StartError> {
     match version {
         Some(found) if found > FORMAT_VERSION => {
             Err(StartError::NewerFormat { path: path.to_path_buf(), found, known: FORMAT_VERSION })
+        }
+        Some(found) if found < FORMAT_VERSION_MIN => {
+            Err(StartError::OlderFormat { path: path.to_path_buf(), found, oldest: FORMAT_VERSION_MIN })
         }
         Some(_) => Ok(()),
         None => Err(StartError::Damaged { path: format_path, reason: format!("it says {:?}", text.trim()) }),

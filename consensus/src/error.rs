@@ -30,6 +30,16 @@ pub enum StartError {
         /// The newest version that this program reads.
         known: u32,
     },
+    /// A version wrote it whose format is not read any more.
+    #[error("open the data directory {path}: its format is {found}, this program reads none before {oldest}")]
+    OlderFormat {
+        /// The directory.
+        path: PathBuf,
+        /// The version found.
+        found: u32,
+        /// The oldest version that this program reads.
+        oldest: u32,
+    },
     /// It belongs to another cluster.
     #[error("open the data directory {path}: it belongs to cluster {:032x}, not to {:032x}", found.0, expected.0)]
     OtherCluster {

@@ -1,6 +1,6 @@
 //! What a data directory refuses (R1, R28).
 
-use quorla_consensus::directory::set_aside;
+use quorla_consensus::directory::{FORMAT_VERSION, FORMAT_VERSION_MIN, set_aside};
 use quorla_consensus::{DataDirectory, FOUNDING_RAFT_ID, Identity, StartError, Storage};
 use quorla_ledger::ids::{ClusterId, RaftId, StorageId};
 
@@ -20,10 +20,21 @@ fn a_second_opener_is_refused_until_the_first_is_gone() {
 #[test]
 fn a_newer_format_is_refused() {
     let root = tempfile::tempdir().unwrap();
-    std::fs::write(root.path().join("format"), "quorla-data 2\n").unwrap();
+    std::fs::write(root.path().join("format"), format!("quorla-data {}\n", FORMAT_VERSION + 1)).unwrap();
     let refused = DataDirectory::open(root.path()).unwrap_err();
-    assert!(matches!(refused, StartError::NewerFormat { found: 2, known: 1, .. }));
+    assert!(matches!(refused, StartError::NewerFormat { known: FORMAT_VERSION, .. }));
     assert!(!refused.refuses_directory(), "an upgrade mends this, not a new storage");
+}
+
+#[test]
+fn a_format_that_is_not_read_any_more_is_refused_and_left_alone() {
+    let root = tempfile::tempdir().unwrap();
+    let text = format!("quorla-data {}\n", FORMAT_VERSION_MIN - 1);
+    std::fs::write(root.path().join("format"), &text).unwrap();
+    let refused = DataDirectory::open(root.path()).unwrap_err();
+    assert!(matches!(refused, StartError::OlderFormat { oldest: FORMAT_VERSION_MIN, .. }));
+    assert!(!refused.refuses_directory(), "the version that wrote it reads it still");
+    assert_eq!(std::fs::read_to_string(root.path().join("format")).unwrap(), text);
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! The bytes of every shipped version. What is stored or replicated under version 1 stays readable for ever: a line that
-//! differs here is answered with a new version beside the old one, never with new bytes for the old one.
+//! The bytes of every version. From the first release on, what was stored or replicated under a version stays readable for ever:
+//! a line that differs here is answered with a new version beside the old one, never with new bytes for the old one. Until then
+//! a changed line is answered with a higher `FORMAT_VERSION` of the data directory, which refuses what older builds wrote.
 
 mod arrays;
 mod commands;

@@ -71,6 +71,7 @@ impl NodeError {
             Self::Consensus(error) => match error {
                 StartError::Locked { .. } => "data_dir_locked",
                 StartError::NewerFormat { .. } => "data_dir_is_newer",
+                StartError::OlderFormat { .. } => "data_dir_is_older",
                 StartError::OtherCluster { .. } => "data_dir_of_another_cluster",
                 StartError::LogLost { .. } => "data_dir_lost_entries",
                 StartError::Damaged { .. } => "data_dir_damaged",
@@ -92,6 +93,9 @@ impl NodeError {
             ),
             Self::Consensus(StartError::Locked { .. }) => Some("Stop the other node, or set another node.data_dir."),
             Self::Consensus(StartError::NewerFormat { .. }) => Some("Start the newer version of quorla."),
+            Self::Consensus(StartError::OlderFormat { .. }) => {
+                Some("Start the version of quorla that wrote it, or give the node an empty node.data_dir.")
+            }
             Self::Consensus(StartError::OtherCluster { .. }) => {
                 Some("Set another node.data_dir, or use the certificate of that cluster.")
             }

@@ -1,7 +1,7 @@
 //! How log lines look: text for people or one JSON object per line, both on standard error, chosen by a filter.
 //!
-//! Fields of the surrounding spans (job, attempt, request) are part of every line: they are the correlation ids that
-//! lead from a submit to its attempt.
+//! Fields of the surrounding spans (job, attempt) are part of every line: they are the correlation ids. A job's id is that of the
+//! request that submitted it; at `debug` every step names it, from the submit on one node to the attempt on another.
 
 use std::io::{self, IsTerminal};
 

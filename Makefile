@@ -13,6 +13,7 @@ BENCH_SECONDS ?= 20
 BENCH_IN_FLIGHT ?= 1 64 256
 BENCH ?= bench submit --nodes 3
 DEMO ?= demo
+MINUTES ?= 60
 TASKS ?= 100000
 
 target := $(or $(CARGO_TARGET_DIR),target)
@@ -21,7 +22,7 @@ in_env := source .tools/env.sh;
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build release test fmt fmt-check clippy docs deny doctest tests sim demo bench tidy prove-array
+.PHONY: help setup build release test fmt fmt-check clippy docs deny doctest tests sim demo bench tidy soak prove-array
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -79,9 +80,13 @@ sim: build ## the simulation: SEEDS=N many seeds, or SEED=N to replay one
 demo: release ## three nodes, real jobs, the leader killed in the middle, a verdict
 	@$(quorla) $(DEMO)
 
-bench: release ## accepted submits per second on three local nodes, one JSON object per line
-	@for n in $(BENCH_IN_FLIGHT); do \
-	  $(quorla) $(BENCH) --in-flight $$n --seconds $(BENCH_SECONDS) -o json; done
+bench: release ## accepted submits per second on three local nodes, one JSON object per line; BENCH="bench process" and others
+	@case '$(BENCH)' in *submit*) for n in $(BENCH_IN_FLIGHT); do \
+	    $(quorla) $(BENCH) --in-flight $$n --seconds $(BENCH_SECONDS) -o json; done;; \
+	  *) $(quorla) $(BENCH) -o json;; esac
+
+soak: release ## mixed load under tight retention for MINUTES, and whether anything grows
+	@$(quorla) drill soak --minutes $(MINUTES)
 
 prove-array: release ## TASKS short tasks while two leaders are killed, against what the machine starts alone
 	@$(quorla) bench array --tasks $(TASKS) --kills 2

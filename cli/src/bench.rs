@@ -3,6 +3,7 @@
 mod array;
 mod disk;
 mod figures;
+mod idle;
 mod process;
 mod results;
 mod spawn;
@@ -11,6 +12,7 @@ mod submit;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use quorla_client::clock::Stopwatch;
 
 use crate::exit::Exit;
 use crate::fault::Fault;
@@ -23,7 +25,8 @@ pub(crate) enum BenchCommand {
     /// Measure accepted submits per second
     #[command(after_help = "Example:\n  quorla bench submit --nodes 3 --in-flight 256 --seconds 20 -o json\n\n\
         The jobs are ones that would run tomorrow, so that submitting alone is measured: each is acknowledged when it\n\
-        is on fsynced disk on a majority. A second line, \"fdatasync\", is 4 KiB append + fdatasync on the same disk.")]
+        is on fsynced disk on a majority. A second line, \"fdatasync\", is 4 KiB append + fdatasync on the same disk. On a disk\n\
+        that does 5,922 of these a second the goals are 28,851/s with 256 in flight and a p50 of 0.86 ms with 1.")]
     Submit(Submit),
     /// Measure tasks per second of one large array, with leaders killed meanwhile
     #[command(after_help = "Example:\n  quorla bench array --tasks 100000 --kills 2 -o json\n\n\
@@ -36,6 +39,10 @@ pub(crate) enum BenchCommand {
         The jobs are /bin/true, submitted in batches. \"floor\" and \"ratio\" are as of bench array. Lists of 100 jobs are asked\n\
         for all the time, and timed by who asks. A job without exactly one result is a failure.")]
     Process(Process),
+    /// Measure the first job of a fresh cluster, and what nodes take when there is nothing to do
+    #[command(after_help = "Example:\n  quorla bench idle --nodes 3 -o json\n\n\
+        Nodes rest for a minute first. Of the nodes the one that takes most is told.")]
+    Idle(Idle),
 }
 
 #[derive(Debug, Args)]
@@ -86,11 +93,25 @@ pub(crate) struct Process {
     data_dir: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Idle {
+    /// Node processes
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=7))]
+    nodes: u8,
+    /// Seconds to look at them, after a minute of rest
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    seconds: u32,
+    /// Where the cluster lies [default: a temporary directory]
+    #[arg(long, value_name = "PATH")]
+    data_dir: Option<PathBuf>,
+}
+
 pub(crate) async fn run(command: &BenchCommand, output: &Output) -> Result<Exit, Fault> {
     let (nodes, directory, slots) = match command {
         BenchCommand::Submit(arguments) => (arguments.nodes, &arguments.data_dir, None),
         BenchCommand::Array(arguments) => (arguments.nodes, &arguments.data_dir, Some(arguments.slots)),
         BenchCommand::Process(arguments) => (arguments.nodes, &arguments.data_dir, None),
+        BenchCommand::Idle(arguments) => (arguments.nodes, &arguments.data_dir, None),
     };
     output.say(format!("starting {nodes} node processes"));
     let settings = Settings {
@@ -100,16 +121,22 @@ pub(crate) async fn run(command: &BenchCommand, output: &Output) -> Result<Exit,
         log_filter: "warn".to_owned(),
         ..Settings::default()
     };
+    let since = Stopwatch::start();
     let mut cluster = Cluster::start(settings).await?;
     let measured = tokio::select! {
-        measured = measure(&mut cluster, command, output) => measured.map(|()| Exit::OK),
+        measured = measure(&mut cluster, since, command, output) => measured.map(|()| Exit::OK),
         _ = tokio::signal::ctrl_c() => Ok(Exit::INTERRUPTED),
     };
     cluster.stop().await?;
     measured
 }
 
-async fn measure(cluster: &mut Cluster, command: &BenchCommand, output: &Output) -> Result<(), Fault> {
+async fn measure(
+    cluster: &mut Cluster,
+    since: Stopwatch,
+    command: &BenchCommand,
+    output: &Output,
+) -> Result<(), Fault> {
     match command {
         BenchCommand::Submit(arguments) => submits(cluster, arguments, output).await,
         BenchCommand::Array(arguments) => {
@@ -120,13 +147,23 @@ async fn measure(cluster: &mut Cluster, command: &BenchCommand, output: &Output)
             let run = process::measure(cluster, arguments.jobs, output).await?;
             complete(output, &run.document(), run.holds())
         }
+        BenchCommand::Idle(arguments) => {
+            let run = idle::measure(cluster, since, arguments.seconds, output).await?;
+            output.document(&run.document())
+        }
     }
 }
 
 /// What was measured, and whether every job has its one result.
 fn complete(output: &Output, document: &Document, holds: bool) -> Result<(), Fault> {
     output.document(document)?;
-    let failed = || Fault::new(Exit::OTHER, "jobs_failed", "measure jobs: not every one has exactly one result");
+    let failed = || {
+        Fault::new(
+            Exit::OTHER,
+            "jobs_failed",
+            "measure jobs: not every one has exactly one result, or a kill did not happen",
+        )
+    };
     holds.then_some(()).ok_or_else(failed)
 }
 

@@ -9,6 +9,7 @@ mod load;
 mod probe;
 mod progress;
 mod replicas;
+mod soak;
 mod target;
 mod verdict;
 
@@ -37,6 +38,12 @@ pub(crate) enum DrillCommand {
     #[command(after_help = "Example:\n  quorla dev --nodes 3 &\n  quorla drill kill-leader\n\n\
                             Exits with 0 only when nothing was lost or done twice and all replicas agree.")]
     KillLeader(KillLeader),
+    /// Load a temporary cluster for an hour and see whether anything grows
+    #[command(after_help = "Example:\n  quorla drill soak --minutes 60\n\n\
+        Jobs, arrays, output, failures, cancellations, lists and connections side by side, with retention so tight that\n\
+        what is kept is replaced again and again. Exits with 0 only when nothing went wrong and memory, open files and\n\
+        disk in the last quarter of the time are what they were in the second.")]
+    Soak(soak::Soak),
 }
 
 #[derive(Debug, Args)]
@@ -47,7 +54,10 @@ pub(crate) struct KillLeader {
 }
 
 pub(crate) async fn run(command: &DrillCommand, session: &Session, output: &Output) -> Result<Exit, Fault> {
-    let DrillCommand::KillLeader(arguments) = command;
+    let arguments = match command {
+        DrillCommand::KillLeader(arguments) => arguments,
+        DrillCommand::Soak(arguments) => return soak::run(arguments, output).await,
+    };
     let (name, profile) = session.profile()?;
     let mut target = Target::dev(&name, &profile)?;
     has_quorum(session).await?;

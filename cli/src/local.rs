@@ -10,6 +10,7 @@ mod layout;
 mod parent;
 mod process;
 mod ready;
+pub(crate) mod usage;
 
 pub use cluster::{Cluster, NodeEnd, Settings};
 pub(crate) use control::runs;

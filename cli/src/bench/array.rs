@@ -23,6 +23,7 @@ const MIB: u64 = 1 << 20;
 /// What a run of it gave.
 pub(super) struct Run {
     tasks: u32,
+    kills: u32,
     killed: Vec<String>,
     elapsed: Duration,
     floor_per_s: f64,
@@ -52,7 +53,7 @@ pub(super) async fn measure(cluster: &mut Cluster, tasks: u32, kills: u32, outpu
     let floor_per_s = f64::midpoint(before_per_s, spawn::measure_telling(output).await?);
     output.say("reading every task once more");
     let results = Results::read(&client, (0..tasks).filter_map(|index| array.job_id.task(index))).await?;
-    Ok(Run { tasks, killed, elapsed, floor_per_s, rss_mib, results })
+    Ok(Run { tasks, kills, killed, elapsed, floor_per_s, rss_mib, results })
 }
 
 /// The array while it runs.
@@ -69,13 +70,14 @@ impl Watch<'_> {
     async fn until_ended(&mut self, tasks: u32) -> Result<Rss, Fault> {
         let (mut rss, mut ended_last, mut quiet) = (Rss::default(), 0, Stopwatch::start());
         loop {
-            let view = self.look().await?;
+            if quiet.elapsed() > QUIET_MAX {
+                let why = format!("no task has ended for a minute, {ended_last} before");
+                return Err(Fault::other("run the array", why));
+            }
+            let Some(view) = self.look().await? else { continue };
             let ended = view.tasks.ended();
             if ended != ended_last {
                 (ended_last, quiet) = (ended, Stopwatch::start());
-            }
-            if quiet.elapsed() > QUIET_MAX {
-                return Err(Fault::other("run the array", format!("no task has ended for a minute, {ended} before")));
             }
             if rss.begin == 0 && ended >= tasks / 10 {
                 rss.begin = self.rss_mib().await?;
@@ -107,13 +109,11 @@ impl Watch<'_> {
         Ok(())
     }
 
-    /// An outage is waited through.
-    async fn look(&self) -> Result<ArrayView, Fault> {
-        loop {
-            match self.client.array_status(self.array).await {
-                Err(Error::Unavailable { .. } | Error::NotNow(_)) => {}
-                looked => return Ok(looked?),
-            }
+    /// None in an outage, which is waited through.
+    async fn look(&self) -> Result<Option<ArrayView>, Fault> {
+        match self.client.array_status(self.array).await {
+            Err(Error::Unavailable { .. } | Error::NotNow(_)) => Ok(None),
+            looked => Ok(Some(looked?)),
         }
     }
 
@@ -124,9 +124,9 @@ impl Watch<'_> {
 }
 
 impl Run {
-    /// Whether each task succeeded, with exactly one result.
+    /// Whether each task succeeded, with exactly one result, and every kill really happened.
     pub(super) fn holds(&self) -> bool {
-        self.results.are_complete(self.tasks)
+        self.results.are_complete(self.tasks) && self.killed.len() == usize::try_from(self.kills).unwrap_or(usize::MAX)
     }
 
     fn per_s(&self) -> f64 {
@@ -164,7 +164,7 @@ impl Run {
         row("tasks succeeded", self.results.succeeded.to_string(), &tasks);
         row("tasks with exactly one result", self.results.one_result.to_string(), &tasks);
         row("attempts", self.results.attempts.to_string(), "any");
-        row("leaders killed", self.killed.len().to_string(), "as asked for");
+        row("leaders killed", self.killed.len().to_string(), &self.kills.to_string());
         row("tasks per second", format!("{:.0}", self.per_s()), "");
         row("the machine's own, two threads", format!("{:.0}", self.floor_per_s), "");
         row("ratio", format!("{:.2}", self.ratio()), &format!("goal: {RATIO_GOAL:.2}"));
@@ -181,12 +181,19 @@ mod tests {
     fn run() -> Run {
         Run {
             tasks: 10,
+            kills: 1,
             killed: vec!["n1".into()],
             elapsed: Duration::from_secs(2),
             floor_per_s: 10.0,
             rss_mib: Rss { begin: 50, end: 51 },
             results: Results { succeeded: 10, one_result: 10, attempts: 11 },
         }
+    }
+
+    #[test]
+    fn a_kill_that_did_not_happen_spoils_it() {
+        assert!(run().holds());
+        assert!(!Run { killed: Vec::new(), ..run() }.holds());
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub struct Settings {
     pub slots: Option<u32>,
     /// What the nodes log.
     pub log_filter: String,
+    /// More of the nodes' configuration, as TOML: whole sections that are not written otherwise.
+    pub configuration: String,
     /// Variables of the nodes' environment, for tests.
     pub environment: Vec<(String, String)>,
 }
@@ -39,7 +41,15 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let log_filter = "info".to_owned();
-        Self { nodes: 1, directory: None, binary: None, slots: None, log_filter, environment: Vec::new() }
+        Self {
+            nodes: 1,
+            directory: None,
+            binary: None,
+            slots: None,
+            log_filter,
+            configuration: String::new(),
+            environment: Vec::new(),
+        }
     }
 }
 
@@ -154,8 +164,8 @@ impl Cluster {
         };
         let process = &self.nodes[node];
         let attempted = || format!("write {}", process.config.display());
-        std::fs::write(&process.config, layout.text(&process.data_dir))
-            .map_err(|error| Fault::other(attempted(), error))
+        let text = layout.text(&process.data_dir) + &self.settings.configuration;
+        std::fs::write(&process.config, text).map_err(|error| Fault::other(attempted(), error))
     }
 
     /// Waits until one node leads and all the others vote.

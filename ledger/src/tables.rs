@@ -39,7 +39,7 @@ pub enum Table {
     LiveArrays = b'a',
     /// [`crate::array::ArrayProgress`] of arrays that have ended, by array id.
     EndedArrays = b'z',
-    /// Nothing, by (end time, array id): what retention walks.
+    /// Nothing, by (end time, array id): what retention walks. An array whose items another one reads has none.
     ArrayEndedAt = b'd',
     /// [`crate::array::TaskRecord`] of tasks that started and have not ended, by task id: what a start reads.
     LiveTasks = b't',

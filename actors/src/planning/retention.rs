@@ -4,7 +4,6 @@
 //! the old end of a table, never a whole one.
 
 use quorla_ledger::{
-    array::ArrayProgress,
     codec,
     event::EventPage,
     ids::{JobId, RequestId},
@@ -18,9 +17,6 @@ use quorla_ledger::{
     tables::{self, Table},
     units::{Bytes, Millis},
 };
-
-/// Ended arrays that are looked at for one whose items nobody else reads.
-const ARRAYS_LOOKED_AT_MAX: usize = 64;
 
 /// Stored records, oldest first.
 pub trait History: Records {
@@ -90,12 +86,8 @@ impl Retention {
         let surplus = meta.ended_arrays > self.arrays_max
             || meta.ended_tasks > self.tasks_max
             || meta.ended_array_bytes > self.arrays_bytes_max;
-        let oldest = history.oldest(Table::ArrayEndedAt, ARRAYS_LOOKED_AT_MAX).into_iter();
-        let mut oldest = oldest.filter_map(|(key, _)| tables::array_of_ended_at(&key));
-        let due = oldest.find(|(_, array)| {
-            let stored = history.read(&tables::ended_array(*array)).and_then(|bytes| codec::decode(&bytes));
-            stored.is_none_or(|Stored::V1::<ArrayProgress>(progress)| progress.borrowers == 0)
-        });
+        let oldest = history.oldest(Table::ArrayEndedAt, 1);
+        let due = oldest.first().and_then(|(key, _)| tables::array_of_ended_at(key));
         due.filter(|(at, _)| surplus || at.after(self.jobs_age_max) < now).map(|(_, array)| array)
     }
 

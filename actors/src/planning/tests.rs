@@ -1,5 +1,7 @@
 //! One claim of the planner per test, against the real ledger in memory.
 
+mod borrowed;
+
 use std::collections::BTreeMap;
 
 use quorla_ledger::{

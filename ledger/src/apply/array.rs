@@ -113,7 +113,7 @@ impl<R: Records> Transaction<'_, R> {
             self.put(tables::holes(request.id, page), holes);
         }
         if let Some(owner) = items_of {
-            self.change_kept(owner, |progress| progress.borrowers += 1);
+            self.lend_items(owner, |borrowers| borrowers + 1);
         }
         Ok(reply)
     }
@@ -275,11 +275,19 @@ impl<R: Records> Transaction<'_, R> {
         array::kept(&|key| self.read_bytes(key), id)
     }
 
-    /// Changes the progress of an ended array whose items another one reads.
-    pub(crate) fn change_kept(&mut self, id: JobId, change: impl FnOnce(&mut ArrayProgress)) {
-        let key = tables::ended_array(id);
+    /// One more or less reads the items of an ended array. While anybody does, retention does not walk past it: as many as
+    /// there are, they keep nothing younger.
+    pub(crate) fn lend_items(&mut self, owner: JobId, change: impl FnOnce(u32) -> u32) {
+        let key = tables::ended_array(owner);
         let mut progress: ArrayProgress = self.read(&key).expect("an array is kept as long as its items are read");
-        change(&mut progress);
+        let at = progress.ended_at().expect("only what has ended is retried");
+        let before = progress.borrowers;
+        progress.borrowers = change(before);
+        match (before, progress.borrowers) {
+            (0, 1..) => self.delete(tables::array_ended_at(at, owner)),
+            (1.., 0) => self.put_key(tables::array_ended_at(at, owner)),
+            _ => {}
+        }
         self.put(key, &progress);
     }
 }

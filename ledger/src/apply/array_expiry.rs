@@ -88,7 +88,7 @@ impl<R: Records> Transaction<'_, R> {
         self.delete(tables::array_ended_at(at, id));
         self.delete(tables::spec(id));
         if let Some(owner) = record.items_of.filter(|owner| *owner != id) {
-            self.change_kept(owner, |progress| progress.borrowers -= 1);
+            self.lend_items(owner, |borrowers| borrowers - 1);
         }
         let meta = self.meta();
         meta.ended_arrays -= 1;

@@ -154,10 +154,14 @@ fn an_ended_array_is_removed_in_pieces_and_wholly() {
     let submit = world.array_of(upload, tasks);
     let array = world.accept_array(submit);
     world.finish(array, 1_950);
+    assert_eq!(world.count(Table::ArrayEndedAt), 1, "retention sees it");
     let retry = world.retry_of(array);
+    assert_eq!(world.count(Table::ArrayEndedAt), 0, "while its items are read, it stands in nobody's way");
     world.finish(retry, 2_000);
+    assert_eq!(world.count(Table::ArrayEndedAt), 1, "only the retry is to be seen");
     assert_eq!(world.refused(Command::ExpireArray { array }), Refusal::ExpiryIsStale, "its items are read");
     world.expire(retry, false);
+    assert_eq!(world.count(Table::ArrayEndedAt), 1, "once the last reader has gone, it is seen again");
     world.expire(array, false);
     assert_eq!(world.content_apart_from_history(), before, "nothing is left");
     let meta = world.ledger.meta();

@@ -11,6 +11,7 @@ mod dispatch;
 mod drain;
 mod explain;
 mod freeze;
+mod guard;
 mod jobs;
 mod kill;
 mod limits;

@@ -13,7 +13,9 @@ use std::{
 use quorla_ledger::{
     codec::encode_command,
     command::{COMMAND_VERSION, Command, RegisterNode},
+    disk::DiskLevel,
     ids::{BootId, Fence, NodeKey},
+    ledger::Ledger,
     outcome::{AttemptEnd, Tails},
     reply::{Refusal, Reply},
     spec::Resources,
@@ -21,12 +23,13 @@ use quorla_ledger::{
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use ractor_cluster::RactorMessage;
 use tokio::{
-    sync::{OwnedSemaphorePermit, mpsc},
+    sync::{OwnedSemaphorePermit, mpsc, watch},
     task::JoinSet,
 };
 
 use crate::{
     bell::Bell,
+    guard::Guard,
     holdings::{Holdings, Output},
     kind::{Killer, Kind},
     lease::LeaseTerms,
@@ -55,6 +58,8 @@ pub struct AgentSettings {
     pub labels: BTreeMap<String, String>,
     /// The spans of a lease.
     pub lease: LeaseTerms,
+    /// How full the node's disk is, as it was measured last.
+    pub disk: watch::Receiver<DiskLevel>,
     /// Draws 128 random bits, once for each start of an Agent.
     pub draw_boot_id: Arc<dyn Fn() -> BootId + Send + Sync>,
 }
@@ -101,6 +106,7 @@ pub(crate) struct AgentState {
     link: Option<(u64, mpsc::Sender<ToLeader>)>,
     executors: BTreeMap<Fence, Executing>,
     draining: Option<Draining>,
+    guard: Guard,
 }
 
 struct Executing {
@@ -130,8 +136,8 @@ impl Actor for Agent {
         let (agent, replica) = (myself.clone(), Arc::clone(&arguments.replica));
         tasks.spawn(bell.clone().watch(Arc::clone(&replica), move || agent.cast(AgentMessage::Look).is_ok()));
         tasks.spawn(keeper::keep(myself.clone(), replica, arguments.seats.clone(), arguments.settings.key));
-        let (link, executors, draining) = (None, BTreeMap::new(), None);
-        let mut state = AgentState { arguments, bell, tasks, holdings, link, executors, draining };
+        let (link, executors, draining, guard) = (None, BTreeMap::new(), None, Guard::default());
+        let mut state = AgentState { arguments, bell, tasks, holdings, link, executors, draining, guard };
         state.perform(&myself, outputs);
         Ok(state)
     }
@@ -147,6 +153,7 @@ impl Actor for Agent {
         let outputs = match message {
             AgentMessage::Look => {
                 state.bell.answer();
+                state.guard();
                 state.holdings.tick(now)
             }
             AgentMessage::LinkOpened { link, outbox } => {
@@ -318,6 +325,21 @@ impl AgentState {
         }
     }
 
+    /// Tells the ledger how full the disk is, where it does not know. A hint; the next look puts right what was lost.
+    fn guard(&mut self) {
+        let (replica, key) = (Arc::clone(&self.arguments.replica), self.arguments.settings.key);
+        let (level, now) = (*self.arguments.settings.disk.borrow(), replica.boot_time());
+        let recorded = |ledger: &Ledger| ledger.node_by_key(&key).map(|node| (node.record().epoch, node.record().disk));
+        let command = self.guard.look(self.holdings.tenure(), level, now, || inspect(&*replica, recorded));
+        let Some(command) = command else { return };
+        tracing::warn!(?level, "how full this node's disk is has changed");
+        self.tasks.spawn(async move {
+            if replica.propose(encode_command(&command)).await.is_err() {
+                tracing::debug!(?level, "how full the disk is got no answer");
+            }
+        });
+    }
+
     /// Has this epoch taken out of placing: what it was given while it ends would be lost. A hint; the lapse follows.
     fn retire(&mut self) {
         let Some((node, epoch)) = self.holdings.tenure() else { return };
@@ -356,9 +378,9 @@ impl AgentState {
 
 impl fmt::Debug for AgentSettings {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key, name, capacity, labels, lease, draw_boot_id: _ } = self;
+        let Self { key, name, capacity, labels, lease, disk, draw_boot_id: _ } = self;
         let mut fields = out.debug_struct("AgentSettings");
         fields.field("key", key).field("name", name).field("capacity", capacity);
-        fields.field("labels", labels).field("lease", lease).finish_non_exhaustive()
+        fields.field("labels", labels).field("lease", lease).field("disk", disk).finish_non_exhaustive()
     }
 }

@@ -9,6 +9,7 @@ mod bell;
 mod budget;
 pub mod digest;
 pub mod dispatch;
+pub mod guard;
 pub mod holdings;
 pub mod kind;
 pub mod lease;

@@ -26,6 +26,8 @@ pub const OUTPUT_RECORDS: &str = "quorla_output_records_total";
 pub const OUTPUT_EXPIRED_BYTES: &str = "quorla_output_expired_bytes_total";
 /// Attempts of this node whose output could not be written.
 pub const OUTPUT_WRITES_FAILED: &str = "quorla_output_writes_failed_total";
+/// Bytes of output that this node did not write, for its disk was nearly full.
+pub const OUTPUT_WITHHELD_BYTES: &str = "quorla_output_withheld_bytes_total";
 /// Gaps in output that this node told followers of.
 pub const OUTPUT_GAPS: &str = "quorla_output_gaps_total";
 /// Ends of attempts that the ledger refused for a newer fence or epoch.
@@ -46,11 +48,15 @@ pub fn describe() {
     describe_counter!(OUTPUT_RECORDS, "Records of output that this node wrote.");
     describe_counter!(OUTPUT_EXPIRED_BYTES, "Bytes of output removed here because a bound was reached.");
     describe_counter!(OUTPUT_WRITES_FAILED, "Attempts whose output could not be written here.");
+    describe_counter!(
+        OUTPUT_WITHHELD_BYTES,
+        "Bytes of output that were not written here, for the disk was nearly full."
+    );
     describe_counter!(OUTPUT_GAPS, "Gaps in output that followers were told of here.");
     for plain in [ATTEMPTS_STARTED, LAPSES_DECIDED, PROPOSALS_UNANSWERED, COMPLETIONS_STALE] {
         counter!(plain).absolute(0);
     }
-    for plain in [OUTPUT_RECORDS, OUTPUT_EXPIRED_BYTES, OUTPUT_WRITES_FAILED, OUTPUT_GAPS] {
+    for plain in [OUTPUT_RECORDS, OUTPUT_EXPIRED_BYTES, OUTPUT_WRITES_FAILED, OUTPUT_WITHHELD_BYTES, OUTPUT_GAPS] {
         counter!(plain).absolute(0);
     }
 }

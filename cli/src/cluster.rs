@@ -1,7 +1,7 @@
 //! `quorla cluster`.
 
 use clap::Subcommand;
-use quorla_client::{Client, ClusterStatus, NodeRole, NodeView};
+use quorla_client::{Client, ClusterStatus, NodeDisk, NodeRole, NodeView};
 
 use crate::exit::Exit;
 use crate::fault::Fault;
@@ -82,6 +82,11 @@ fn role(node: &NodeView) -> String {
     let mut words = node.role.to_string();
     if node.draining {
         words.push_str(", draining");
+    }
+    match node.disk {
+        NodeDisk::Fine => {}
+        NodeDisk::Low => words.push_str(", disk low"),
+        NodeDisk::Critical => words.push_str(", disk nearly full"),
     }
     match node.unreachable_ms {
         _ if node.reachable || node.role == NodeRole::Gone => {}

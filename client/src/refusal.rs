@@ -159,7 +159,7 @@ impl ErrorBody {
             ErrorCode::NotLeader | ErrorCode::ShuttingDown => TryOutcome::NotLeader { leader: self.leader.clone() },
             // A majority may be reachable from another address; whom a cut-off node takes for the leader is no help.
             ErrorCode::NoQuorum => TryOutcome::NotLeader { leader: None },
-            ErrorCode::Overloaded => TryOutcome::NotNow { retry_after_ms: self.retry_after_ms },
+            ErrorCode::Overloaded | ErrorCode::DiskIsLow => TryOutcome::NotNow { retry_after_ms: self.retry_after_ms },
             ErrorCode::OutcomeUnknown => TryOutcome::Unknown,
             code => TryOutcome::Refused { settles_earlier_copies: code.settles_earlier_copies() },
         }

@@ -11,7 +11,7 @@ mod queue;
 mod terms;
 
 pub use array::{ArrayView, TaskCounts};
-pub use cluster::{ClusterStatus, ContentHash, NodeRole, NodeView};
+pub use cluster::{ClusterStatus, ContentHash, NodeDisk, NodeRole, NodeView};
 pub use drain::NodeWork;
 pub use explain::{
     JobDeadline, JobExplanation, JobTimeout, JobsAhead, NodeRejection, RejectionReason, ScarceResource, Shortage,

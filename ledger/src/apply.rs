@@ -6,6 +6,7 @@ pub(crate) mod assign;
 pub(crate) mod attempt;
 pub(crate) mod cluster;
 pub(crate) mod expire;
+pub(crate) mod guard;
 pub(crate) mod job;
 pub(crate) mod node;
 pub(crate) mod pause;
@@ -63,6 +64,7 @@ impl<R: Records> Transaction<'_, R> {
             Command::ExpireUpload { upload } => self.expire_upload(upload),
             Command::PauseJob { request, job, paused, reason } => self.pause_job(&request, job, paused, reason),
             Command::PauseQueue { request, queue, paused, reason } => self.pause_queue(&request, queue, paused, reason),
+            Command::GuardNode { node, epoch, level } => self.guard_node(node, epoch, level),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    disk::DiskLevel,
     ids::{BootId, ChainHash, ClusterId, Epoch, Fence, JobId, NodeId, NodeKey, Principal, RequestId, StorageId},
     outcome::{AttemptEnd, Tails},
     spec::{JobSpec, Resources},
@@ -144,6 +145,15 @@ pub enum Command {
         paused: bool,
         /// Why, as with a job.
         reason: Option<String>,
+    },
+    /// Says how full a node's disk is; one that is short of room gets no new attempts (R22).
+    GuardNode {
+        /// The node.
+        node: NodeId,
+        /// The epoch that measured it.
+        epoch: Epoch,
+        /// How full it is.
+        level: DiskLevel,
     },
 }
 

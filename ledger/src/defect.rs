@@ -24,6 +24,8 @@ pub enum Defect {
     CapForgetsStopping,
     /// A queue that is let go on is answered for, and stays paused.
     QueueStaysPaused,
+    /// A node that says that its disk is full is answered, and gets attempts all the same.
+    GuardForgotten,
 }
 
 impl Defect {

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    disk::DiskLevel,
     ids::{Epoch, Fence, JobId, NodeId},
     outcome::StopCause,
     units::Millis,
@@ -101,6 +102,13 @@ pub enum Event {
         queue: String,
         /// Whether it is paused from now on.
         paused: bool,
+    },
+    /// A node's disk is as full as this from now on.
+    NodeGuarded {
+        /// The node.
+        node: NodeId,
+        /// How full it is.
+        level: DiskLevel,
     },
 }
 

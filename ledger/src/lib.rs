@@ -10,6 +10,7 @@ pub mod batch;
 pub mod codec;
 pub mod command;
 pub mod defect;
+pub mod disk;
 pub mod event;
 pub mod explain;
 mod hot;

@@ -7,6 +7,7 @@
 use std::cmp::Reverse;
 
 use crate::{
+    disk::DiskLevel,
     hot::{nodes::HotNode, queue::Rank},
     ids::{JobId, NodeId},
     record::NodeRecord,
@@ -70,6 +71,9 @@ impl<'n> Candidate<'n> {
         if self.record.draining || self.record.retiring {
             return Some(Obstacle::Draining);
         }
+        if self.record.disk != DiskLevel::Fine {
+            return Some(Obstacle::DiskIsLow);
+        }
         if let Some(unmet) = demand.unmet(&self.record.labels) {
             return Some(Obstacle::LabelsDiffer { label: &unmet.label });
         }
@@ -92,6 +96,7 @@ enum Obstacle<'w> {
     TooSmall(Lack),
     TooBusy(Lack),
     Reserved { by: JobId },
+    DiskIsLow,
 }
 
 impl From<Obstacle<'_>> for Rejection {
@@ -103,6 +108,7 @@ impl From<Obstacle<'_>> for Rejection {
             Obstacle::TooSmall(lack) => Self::TooSmall(lack),
             Obstacle::TooBusy(lack) => Self::TooBusy(lack),
             Obstacle::Reserved { by } => Self::Reserved { by },
+            Obstacle::DiskIsLow => Self::DiskIsLow,
         }
     }
 }

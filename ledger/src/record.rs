@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    disk::DiskLevel,
     ids::{BootId, ChainHash, ClusterId, Epoch, Fence, JobId, NodeId, NodeKey, Principal, RaftId, StorageId},
     outcome::{AttemptEnd, Deadline, Failure, StopCause},
     reply::Reply,
@@ -217,6 +218,8 @@ pub struct NodeRecord {
     pub command_version: u8,
     /// When it registered.
     pub registered_at: Millis,
+    /// How full its disk is, as it said last (R22).
+    pub disk: DiskLevel,
 }
 
 /// A storage incarnation.

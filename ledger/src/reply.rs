@@ -88,6 +88,8 @@ pub enum Reply {
     },
     /// The job, array or queue is paused or not, as asked.
     PauseIsSet,
+    /// The node's disk is known to be as full as said.
+    NodeGuarded,
 }
 
 /// A new attempt.
@@ -205,6 +207,8 @@ pub enum Rejection {
         /// That job.
         by: JobId,
     },
+    /// Its disk is short of room (R22).
+    DiskIsLow,
 }
 
 /// What is missing, and by how much.

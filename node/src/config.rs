@@ -63,6 +63,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// `[limits]`
     pub limits: LimitsConfig,
+    /// `[disk]`
+    pub disk: DiskConfig,
     /// `[retention]`
     pub retention: RetentionConfig,
     /// `[metrics]`
@@ -187,6 +189,23 @@ pub struct LimitsConfig {
     pub output_per_job_bytes: u64,
     /// Output kept of all jobs.
     pub output_per_node_bytes: u64,
+}
+
+/// `[disk]`: what must stay free (R22). Of a percentage and bytes the smaller amount counts; 0 turns a threshold off.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DiskConfig {
+    /// Below it no new attempts come here, and output is not recorded.
+    pub low_percent: u32,
+    /// The same in bytes.
+    pub low_bytes: u64,
+    /// Below it submits are refused where this node leads.
+    pub critical_percent: u32,
+    /// The same in bytes.
+    pub critical_bytes: u64,
+    /// Size of the file that is freed last; at most a hundredth of the file system is used.
+    pub ballast_bytes: u64,
+    /// Pause between two looks.
+    pub check_every: Duration,
 }
 
 /// `[retention]`: how long what has ended is kept.

@@ -38,7 +38,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{gossip::Members, identity::KeyId, link::ClusterLink, metrics, output::Output};
+use crate::{gossip::Members, guard::SubmitGate, identity::KeyId, link::ClusterLink, metrics, output::Output};
 
 use ended::Ended;
 use flow::Flows;
@@ -66,6 +66,7 @@ pub struct Dispatch {
     ended: Arc<Ended>,
     flows: Arc<Flows>,
     looks: Arc<Semaphore>,
+    room: SubmitGate,
     closing: Arc<AtomicBool>,
 }
 
@@ -93,13 +94,14 @@ impl Dispatch {
         members: watch::Receiver<Members>,
         link: ClusterLink,
         output: Output,
+        room: SubmitGate,
         about: About,
     ) -> Self {
         let ended = Arc::new(Ended::default());
         let inspections = Arc::new(Inspections::new(about.key, link, members.clone()));
         let (looks, sightings) = (Arc::new(Semaphore::new(LOOKS_MAX)), Arc::default());
         let (about, closing, flows) = (Arc::new(about), Arc::default(), Arc::default());
-        Self { consensus, members, inspections, sightings, output, about, ended, flows, looks, closing }
+        Self { consensus, members, inspections, sightings, output, about, ended, flows, looks, room, closing }
     }
 
     /// Wakes those who wait for jobs, measures what becomes of jobs, and notes which members go; runs until the consensus stops.

@@ -23,6 +23,7 @@ pub mod dispatch;
 pub mod endpoint;
 pub mod frames;
 pub mod gossip;
+pub mod guard;
 pub mod http;
 pub mod identity;
 pub mod link;

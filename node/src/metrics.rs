@@ -16,6 +16,7 @@ use std::{
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use quorla_client::Request;
+use quorla_ledger::disk::DiskLevel;
 use thiserror::Error;
 
 pub use jobs::{job_ended, jobs_submitted};
@@ -36,6 +37,9 @@ const MEMBERS_LIVE: &str = "quorla_gossip_members_live";
 const CONNECTIONS: &str = "quorla_connections_open";
 const CLIENTS: &str = "quorla_client_sessions_open";
 const RESIDENT: &str = "quorla_resident_memory_bytes";
+const DISK_GUARD: &str = "quorla_disk_guard_level";
+const DISK_FREE: &str = "quorla_disk_free_bytes";
+const REFUSED_FOR_DISK: &str = "quorla_submits_refused_for_disk_total";
 const REQUESTS: &str = "quorla_client_requests_total";
 const REFUSED: &str = "quorla_client_requests_refused_total";
 const REQUEST_TIME: &str = "quorla_request_seconds";
@@ -66,12 +70,17 @@ const GAUGES: &[(&str, &str)] = &[
     (MEMBERS_LIVE, "Members that gossip shows as live, this one included."),
     (CONNECTIONS, "Open QUIC connections, both planes and directions."),
     (CLIENTS, "Client sessions served here."),
+    (DISK_GUARD, "How full the disk of the node's data is: 0 fine, 1 low (no new attempts), 2 critical (no new jobs)."),
+    (DISK_FREE, "Bytes that the node's user may still write, by the first part of the data on each file system."),
     (RESIDENT, "Resident memory of the node process, without its warden."),
 ];
 
 /// Counters and what they mean.
-const COUNTERS: &[(&str, &str)] =
-    &[(REQUESTS, "Requests of clients answered here."), (REFUSED, "Requests of clients refused here.")];
+const COUNTERS: &[(&str, &str)] = &[
+    (REQUESTS, "Requests of clients answered here."),
+    (REFUSED, "Requests of clients refused here."),
+    (REFUSED_FOR_DISK, "Jobs, arrays and items refused here because disks are nearly full."),
+];
 
 /// What a node is, as Raft sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -232,6 +241,26 @@ pub fn set_connections_open(connections: usize) {
     set(CONNECTIONS, u64::try_from(connections).unwrap_or(u64::MAX));
 }
 
+/// Sets how full the disk is.
+pub fn set_disk_guard(level: DiskLevel) {
+    let number = match level {
+        DiskLevel::Fine => 0,
+        DiskLevel::Low => 1,
+        DiskLevel::Critical => 2,
+    };
+    set(DISK_GUARD, number);
+}
+
+/// Sets what is free on the file system of this part of the data.
+pub fn set_disk_free(part: &'static str, bytes: u64) {
+    gauge!(DISK_FREE, "part" => part).set(float(bytes));
+}
+
+/// Counts what was refused because disks are nearly full.
+pub fn count_refused_for_disk() {
+    counter!(REFUSED_FOR_DISK).increment(1);
+}
+
 /// Counts a client session that began (`1`) or ended (`-1`).
 pub fn add_client_sessions(change: i8) {
     gauge!(CLIENTS).increment(f64::from(change));
@@ -278,7 +307,7 @@ mod tests {
     use metrics_exporter_prometheus::PrometheusBuilder;
 
     use super::{
-        APPLIED_INDEX, CLIENTS, CONNECTIONS, COUNTERS, GAUGES, JOBS_LIVE, MEMBERS_LIVE, PROPOSALS_QUEUED,
+        APPLIED_INDEX, CLIENTS, CONNECTIONS, COUNTERS, DISK_GUARD, GAUGES, JOBS_LIVE, MEMBERS_LIVE, PROPOSALS_QUEUED,
         RAFT_IS_LEADER, RAFT_STATE, RAFT_TERM, REQUEST_TIME, RaftState, SLOTS, SLOTS_USED, resident_bytes,
         set_clock_skew_ms, set_raft_state,
     };
@@ -327,6 +356,7 @@ mod tests {
             MEMBERS_LIVE,
             CONNECTIONS,
             CLIENTS,
+            DISK_GUARD,
         ];
         for (name, _) in GAUGES {
             let has_unit = ["_seconds", "_bytes", "_entries"].iter().any(|unit| name.ends_with(unit));

@@ -10,6 +10,7 @@ mod open;
 mod parts;
 mod report;
 mod stop;
+mod watching;
 
 use std::{sync::Arc, time::Duration};
 
@@ -34,6 +35,7 @@ use crate::{
     dispatch::{About, Dispatch},
     endpoint::{ClientConnection, Endpoint, NodeStream, Routes},
     gossip::{ChitchatGossip, Gossip as _, Member},
+    guard::SubmitGate,
     http::{Gate, HttpServer, Readiness, operator_routes},
     identity::Credentials,
     link::{ClusterLink, Inspection},
@@ -84,6 +86,7 @@ pub struct Node {
     processes: Arc<ProcessAgent>,
     dispatch: Dispatch,
     output: Output,
+    room: SubmitGate,
     gate: Gate,
     service: Gate,
     tasks: TaskTracker,
@@ -111,6 +114,7 @@ impl Node {
     pub async fn start(config: Config, options: StartOptions) -> Result<Self, NodeError> {
         let credentials = Credentials::load(&config.transport.files)?;
         // Before anybody hears of this node: a second one on the same directory must not speak in its name.
+        let guard = parts::guard(&config).await;
         let found = open_directory(&config, &credentials).await?;
         let network = Network::start(&config, credentials).await?;
         let listening = network.listening();
@@ -123,13 +127,14 @@ impl Node {
         let kind = quorla_actors::kind::process::Processes::new(Arc::clone(&processes), Arc::clone(&store));
         let kind = Arc::new(kind);
         let ground = Ground { replica: Arc::clone(&replica) as _, group: replica, kind };
-        let settings = parts::actor_settings(&config, &network.own, processes.abilities());
+        let settings = parts::actor_settings(&config, &network.own, processes.abilities(), &guard);
         let actors =
             Actors::start(settings, ground).await.map_err(|error| NodeError::Actors { reason: error.to_string() })?;
         let about = network.about(&config, &listening);
-        let output = Output::new(network.own.key, GROUP.0, store, network.transport.clone());
+        let output = Output::new(network.own.key, GROUP.0, Arc::clone(&store), network.transport.clone());
+        let room = SubmitGate::default();
         let (members, link) = (network.gossip.members(), network.link.clone());
-        let dispatch = Dispatch::new(consensus.clone(), members, link, output.clone(), about);
+        let dispatch = Dispatch::new(consensus.clone(), members, link, output.clone(), room.clone(), about);
         let (stopping, _) = watch::channel(false);
         let tasks = TaskTracker::new();
         let node = Self {
@@ -141,12 +146,14 @@ impl Node {
             processes,
             dispatch,
             output,
+            room,
             gate,
             service,
             tasks,
             stopping,
         };
         node.serve();
+        node.watch(guard, store);
         tracing::info!(name = %node.listening.name, quic = %node.listening.quic, http = %node.listening.http, "the node is up");
         Ok(node)
     }
@@ -226,6 +233,7 @@ impl Node {
             endpoint: self.network.endpoint.clone(),
             gossip: Arc::clone(&self.network.gossip),
             gate: self.gate.clone(),
+            room: self.room.clone(),
             readiness: self.network.readiness.clone(),
             key: ids::NodeKey(self.network.own.key.0),
         };

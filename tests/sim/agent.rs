@@ -73,6 +73,7 @@ impl World {
     /// Opens a link to whoever is said to lead, if the present one is no good.
     pub(super) fn agent_links(&mut self, site: Site) {
         self.give_turn(site, LINK_PAUSE_MS, Turn::AgentLinks);
+        self.agent_guards(site);
         let boot = self.boot(site);
         let leader = self.leader_known_to(site);
         let agent = self.agent_mut(site);
@@ -198,6 +199,28 @@ impl World {
         let waiter = Waiter::Registrant { site: from, boot };
         if self.propose(site, &Command::RegisterNode(registration), waiter).is_err() {
             self.census.count("registration met no leader");
+        }
+    }
+
+    /// Tells whoever leads how full the disk is, where the node's own replica does not say so.
+    fn agent_guards(&mut self, site: Site) {
+        let (boot, leader) = (self.boot(site), self.leader_known_to(site));
+        let machine = &mut self.machines[site.0];
+        let node = machine.node.as_ref().expect("only a live node's agent acts");
+        let recorded = || {
+            let known = node.replica.ledger.node_by_key(&key_of(site))?;
+            Some((known.record().epoch, known.record().disk))
+        };
+        let command = machine.guard.look(node.agent.holdings.tenure(), machine.fullness, boot, recorded);
+        if let (Some(command), Some(leader)) = (command, leader) {
+            self.send(End::Site(site), End::Site(leader), Message::Guard(Box::new(command)));
+        }
+    }
+
+    /// A node tells this one how full its disk is.
+    pub(super) fn hear_of_disk(&mut self, site: Site, command: &Command) {
+        if self.propose(site, command, Waiter::Nobody).is_err() {
+            self.census.count("word of a disk met no leader");
         }
     }
 

@@ -47,6 +47,8 @@ const FLOORS: &[(&str, u64)] = &[
     ("warden struck", 700),
     ("wall clock jumped", 900),
     ("executor slowed down", 1_000),
+    ("disk filled", 500),
+    ("request refused for want of disk", 100),
     ("message lost", 7_000),
     ("message repeated", 1_500),
     ("message late", 7_000),

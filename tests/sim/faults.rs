@@ -1,6 +1,6 @@
 //! What goes wrong: one fault after another, each with its end, until the calm.
 
-use quorla_ledger::units::Millis;
+use quorla_ledger::{disk::DiskLevel, units::Millis};
 
 use super::{
     agenda::{BEGINNING, Moment},
@@ -23,6 +23,7 @@ pub(super) enum Relief {
     Mend(u64),
     SetClock(Site),
     HurryUp(Site),
+    FreeDisk(Site),
     Clear,
 }
 
@@ -41,7 +42,8 @@ impl World {
             53..=57 => self.isolate_leader(),
             58..=71 => self.depose(),
             72..=79 => self.set_wall_clock(site),
-            80..=87 => self.slow_down(site),
+            80..=85 => self.slow_down(site),
+            86..=90 => self.fill_disk(ruler),
             _ => self.bad_weather(),
         }
         let span_ms = self.dice.between(200, self.fault_pause_ms);
@@ -130,6 +132,14 @@ impl World {
         self.agenda.set_in(span_ms, Moment::Relief(Relief::HurryUp(site)));
     }
 
+    fn fill_disk(&mut self, site: Site) {
+        self.strike("disk filled", site);
+        let critical = self.dice.chance(400);
+        self.machines[site.0].fullness = if critical { DiskLevel::Critical } else { DiskLevel::Low };
+        let span_ms = self.drawn_span(1_000, 6_000, 25_000);
+        self.agenda.set_in(span_ms, Moment::Relief(Relief::FreeDisk(site)));
+    }
+
     fn bad_weather(&mut self) {
         self.census.count("bad weather");
         self.network.weather = Weather {
@@ -155,6 +165,7 @@ impl World {
             Relief::Mend(name) => self.network.mend(name),
             Relief::SetClock(site) => self.machines[site.0].clock.jump(0),
             Relief::HurryUp(site) => self.machines[site.0].slow = false,
+            Relief::FreeDisk(site) => self.machines[site.0].fullness = DiskLevel::Fine,
             Relief::Clear => self.network.weather = self.usual_weather(),
         }
     }
@@ -173,9 +184,8 @@ impl World {
         self.calm_since = Some(self.agenda.now());
         self.network.mend_all();
         for site in self.sites() {
-            [Relief::Restart(site), Relief::Thaw(site), Relief::SetClock(site), Relief::HurryUp(site)]
-                .into_iter()
-                .for_each(|relief| self.relieve(relief));
+            let reliefs = [Relief::Restart, Relief::Thaw, Relief::SetClock, Relief::HurryUp, Relief::FreeDisk];
+            reliefs.into_iter().for_each(|relief| self.relieve(relief(site)));
         }
         for caller in 0..self.callers.len() {
             self.agenda.set_in(UNDRAIN_AFTER_MS, Moment::CallerActs(Caller(caller)));

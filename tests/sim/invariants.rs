@@ -36,6 +36,7 @@ mod i14_events_are_dense;
 mod i16_every_job_ends;
 mod r05_arrays_add_up;
 mod r09_refused_is_not_done;
+mod r22_guarded_nodes_get_nothing;
 
 /// Something that is so, whatever the code under test thinks of it.
 #[derive(Debug)]
@@ -167,6 +168,7 @@ impl Bench {
             Box::<i16_every_job_ends::EveryJobEnds>::default(),
             Box::<r05_arrays_add_up::ArraysAddUp>::default(),
             Box::<r09_refused_is_not_done::RefusedIsNotDone>::default(),
+            Box::<r22_guarded_nodes_get_nothing::GuardedNodesGetNothing>::default(),
         ];
         Self { invariants, index_committed: 0 }
     }

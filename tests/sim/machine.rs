@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use quorla_actors::{holdings::Holdings, lease::LeaseTerms};
+use quorla_actors::{guard::Guard, holdings::Holdings, lease::LeaseTerms};
 use quorla_ledger::{
+    disk::DiskLevel,
     ids::{BootId, Fence},
     units::Millis,
 };
@@ -40,6 +41,9 @@ pub(super) struct Machine {
     pub(super) deadline: Option<Millis>,
     /// Everything takes several times as long.
     pub(super) slow: bool,
+    /// How full its real disk is, whatever was told of it.
+    pub(super) fullness: DiskLevel,
+    pub(super) guard: Guard,
 }
 
 impl Machine {
@@ -54,6 +58,8 @@ impl Machine {
             processes: BTreeMap::new(),
             deadline: None,
             slow: false,
+            fullness: DiskLevel::Fine,
+            guard: Guard::default(),
         }
     }
 }
@@ -108,6 +114,7 @@ impl World {
         let machine = &mut self.machines[site.0];
         machine.lives += 1;
         machine.deadline = None;
+        machine.guard = Guard::default();
         machine.node = Some(Node::new(machine.lives, &machine.disk, agent, self.defect));
         if self.dice.chance(300) {
             self.install_snapshot(site);

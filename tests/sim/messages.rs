@@ -2,7 +2,7 @@
 
 use quorla_actors::messages::{ToAgent, ToLeader};
 use quorla_ledger::{
-    Reply,
+    Command, Reply,
     command::{RegisterNode, Request, Tasks},
     ids::{BootId, JobId, NodeId},
     reply::Refusal,
@@ -43,6 +43,8 @@ pub(super) enum Message {
     Register(Box<RegisterNode>),
     /// What became of that.
     Registered { boot: BootId, reply: Reply },
+    /// A node says how full its disk is; whoever leads proposes it.
+    Guard(Box<Command>),
     /// A client asks; a follower may have passed it on.
     Ask { caller: Caller, call: u64, request: ClientRequest, forwarded: bool },
     /// A node answers a client.
@@ -94,6 +96,10 @@ pub(super) enum Held {
 }
 
 impl ClientRequest {
+    pub(super) const fn adds_work(&self) -> bool {
+        matches!(self, Self::Submit { .. } | Self::SubmitArray { .. } | Self::Retry { .. })
+    }
+
     pub(super) const fn mutating(&self) -> Option<&Request> {
         match self {
             Self::Submit { request, .. }

@@ -43,6 +43,11 @@ fn a_queue_that_stays_paused_is_caught() {
 }
 
 #[test]
+fn a_guard_that_is_forgotten_is_caught() {
+    must_be_caught(Defect::GuardForgotten, "R22", 200);
+}
+
+#[test]
 fn a_digest_with_jitter_is_caught() {
     must_be_caught(Defect::DigestWithJitter, "I2", 200);
 }

@@ -1,15 +1,16 @@
 //! The client plane of a node: requests become commands where the node leads, and are passed on or sent away elsewhere.
 
 use quorla_ledger::{
-    Command, Records, array,
+    Command, Records, Refusal, array,
     command::{Submit, SubmitArray},
-    ids::JobId,
+    ids::{JobId, NodeKey},
     memory::MemoryTables,
     tables,
 };
 
 use super::{
     agenda::Purpose,
+    agent::key_of,
     messages::{Answer, Caller, ClientRequest, End, Held, Message, Site},
     node::{Ticket, Waiter},
     world::World,
@@ -45,10 +46,20 @@ impl World {
         if let ClientRequest::Read { job } = request {
             return self.begin_read(site, caller, call, job);
         }
+        if request.adds_work() && self.has_no_room(site) {
+            self.census.count("request refused for want of disk");
+            return self.answer(site, caller, call, Answer::Refused(Refusal::DiskIsLow));
+        }
         let command = self.command(request);
         if self.propose(site, &command, Waiter::Caller { caller, call }).is_err() {
             self.answer(site, caller, call, Answer::NoQuorum);
         }
+    }
+
+    /// The rule of R22, by what the leader's replica knows.
+    fn has_no_room(&self, site: Site) -> bool {
+        let voters: Vec<NodeKey> = self.sites().map(key_of).collect();
+        self.node(site).is_some_and(|node| node.replica.ledger.disk_refuses(&key_of(site), &voters))
     }
 
     fn pass_on(&mut self, site: Site, caller: Caller, call: u64, request: ClientRequest, forwarded: bool) {

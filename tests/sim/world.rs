@@ -168,6 +168,7 @@ impl World {
             (End::Site(from), Message::ToLeader { link, words }) => self.leader_hears(site, from, link, *words),
             (End::Site(_), Message::ToAgent { link, words }) => self.agent_hears(site, link, *words),
             (End::Site(from), Message::Register(registration)) => self.hear_registration(site, from, *registration),
+            (End::Site(_), Message::Guard(command)) => self.hear_of_disk(site, &command),
             (End::Site(_), Message::Registered { boot, reply }) => self.agent_is_registered(site, boot, &reply),
             (from, message) => panic!("{from:?} does not say {message:?} to a node"),
         }

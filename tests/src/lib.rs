@@ -11,5 +11,6 @@ pub mod gate;
 pub mod http;
 pub mod load;
 pub mod relay;
+pub mod small_disk;
 pub mod trial;
 pub mod write_ahead_log;

@@ -56,6 +56,13 @@ pub enum Piece {
         /// The first one that is there.
         until: u64,
     },
+    /// Records that were never written: the disk was nearly full.
+    Withheld {
+        /// The first one missing.
+        from: u64,
+        /// The first one that is there.
+        until: u64,
+    },
 }
 
 /// What follows a page.
@@ -118,7 +125,7 @@ pub(super) fn look(directory: &Path, known: &Known, query: &Query) -> io::Result
     let before = known.firsts.iter().rposition(|first| *first <= query.from).unwrap_or(0);
     for (position, first) in known.firsts.iter().enumerate().skip(before) {
         let segment = Segment { whose: known.whose, first: *first };
-        looker.gap_until(*first);
+        looker.gap_until(*first, |from, until| Piece::Gap { from, until });
         let is_last = position + 1 == known.firsts.len();
         if looker.read_segment(directory, known, segment, is_last)? {
             break;
@@ -143,7 +150,7 @@ impl Looker<'_> {
             match reader.next()? {
                 Next::Frame(Frame::Record(record)) if self.is_written(known, record.sequence) => self.take(record),
                 Next::Frame(Frame::End { next }) => {
-                    self.gap_until(next);
+                    self.gap_until(next, |from, until| Piece::Withheld { from, until });
                     self.look.page.rest = Rest::Complete;
                     return Ok(true);
                 }
@@ -175,7 +182,8 @@ impl Looker<'_> {
         if record.sequence < self.look.page.next {
             return;
         }
-        self.gap_until(record.sequence);
+        // What is kept of an attempt begins with a segment: within one, nothing was removed.
+        self.gap_until(record.sequence, |from, until| Piece::Withheld { from, until });
         self.look.page.next = record.sequence + 1;
         if record.at_ms >= since_ms && stream.is_none_or(|stream| stream == record.stream) {
             self.bytes += record.bytes.0.len() + RECORD_COST;
@@ -184,10 +192,10 @@ impl Looker<'_> {
     }
 
     /// Tells of records that are missing before this one.
-    fn gap_until(&mut self, until: u64) {
+    fn gap_until(&mut self, until: u64, piece: impl FnOnce(u64, u64) -> Piece) {
         let page = &mut self.look.page;
         if page.next < until {
-            page.pieces.push(Piece::Gap { from: page.next, until });
+            page.pieces.push(piece(page.next, until));
             page.next = until;
         }
     }

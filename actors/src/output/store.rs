@@ -8,7 +8,11 @@ use std::{
     fmt, fs, io,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -54,6 +58,8 @@ pub(super) struct Shared {
     pub(super) directory: PathBuf,
     pub(super) bounds: Bounds,
     pub(super) clock: Arc<dyn Clock>,
+    /// Whether records are counted instead of written: the disk is nearly full (R22).
+    pub(super) withholds: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -90,7 +96,13 @@ impl OutputStore {
         let index = found(directory)?;
         ::metrics::gauge!(metrics::OUTPUT_KEPT_BYTES).set(metrics::float(index.bytes()));
         let state = Mutex::new(State { index, ..State::default() });
-        let shared = Arc::new(Shared { directory: directory.to_path_buf(), bounds, clock, state });
+        let shared = Arc::new(Shared {
+            directory: directory.to_path_buf(),
+            bounds,
+            clock,
+            withholds: AtomicBool::new(false),
+            state,
+        });
         let tasks = writer::start(Arc::clone(&shared))?;
         let room = Arc::new(Semaphore::new(UNWRITTEN_BYTES_MAX));
         Ok(Self { shared, tasks, room, reads: Semaphore::new(READS_MAX) })
@@ -100,6 +112,13 @@ impl OutputStore {
     pub fn begin(self: &Arc<Self>, job: JobId, fence: Fence) -> Recorder {
         self.shared.set_progress(fence, Progress { live_until: Some(1) });
         Recorder::new(Arc::clone(self), Whose { job, fence })
+    }
+
+    /// Stops to write what attempts print, or begins again. What is not written is told as a gap, and harms no attempt (R22).
+    pub fn withhold(&self, withholds: bool) {
+        if self.shared.withholds.swap(withholds, Ordering::Relaxed) != withholds {
+            tracing::warn!(withholds, "whether output is withheld for want of disk has changed");
+        }
     }
 
     /// What is there of an attempt from a sequence on. When nothing is and something may come, waits for it, `within` at

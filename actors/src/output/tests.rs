@@ -15,6 +15,7 @@ use quorla_ledger::{
     units::Millis,
 };
 
+use super::store::UNWRITTEN_BYTES_MAX;
 use super::*;
 use crate::link::local_pair;
 
@@ -146,6 +147,43 @@ async fn a_job_that_prints_too_much_loses_the_oldest_and_is_told_what() {
     let Piece::Gap { from: 5, until } = pieces[0] else { panic!("{pieces:?}") };
     assert_eq!(pieces.len(), usize::try_from(1_001 - until + 1).unwrap(), "what follows the gap is dense");
     assert!(matches!(pieces.last(), Some(Piece::Record(record)) if record.sequence == 1_000) && rest == Rest::Complete);
+}
+
+/// What is told of an attempt of ten records, those from one to before another withheld: sequences, and gaps in brackets.
+async fn withheld(bounds: Bounds, from: usize, until: usize) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(directory.path(), bounds);
+    let mut recorder = store.begin(JOB, FENCE);
+    for (sequence, (stream, bytes)) in (1..).zip(lines(10)) {
+        while store.room.available_permits() < UNWRITTEN_BYTES_MAX {
+            tokio::task::yield_now().await;
+        }
+        store.withhold((from..until).contains(&sequence));
+        recorder.push(stream, bytes).await;
+    }
+    recorder.finish().await.unwrap();
+    let (pieces, rest) = all(&store, 1).await;
+    assert_eq!(rest, Rest::Complete);
+    let words = pieces.iter().map(|piece| match piece {
+        Piece::Record(record) => record.sequence.to_string(),
+        Piece::Withheld { from, until } => format!("[{from} {until})"),
+        Piece::Gap { from, until } => format!("{{{from} {until}}}"),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+async fn what_is_withheld_is_a_gap_of_its_own_kind_and_no_failure() {
+    let one_a_segment = Bounds { node_bytes_max: 1 << 20, job_bytes_max: 800, ..AMPLE };
+    for (bounds, from, until, expected) in [
+        (AMPLE, 4, 6, "1 2 3 [4 6) 6 7 8 9 10"),
+        (AMPLE, 1, 4, "[1 4) 4 5 6 7 8 9 10"),
+        (AMPLE, 8, 11, "1 2 3 4 5 6 7 [8 11)"),
+        (AMPLE, 1, 11, "[1 11)"),
+        (one_a_segment, 8, 10, "{1 3} 3 4 5 6 7 [8 10) 10"),
+    ] {
+        assert_eq!(withheld(bounds, from, until).await, expected, "{bounds:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,6 +9,7 @@ use std::{
     io::{self, IoSlice, Write as _},
     sync::{
         Arc,
+        atomic::Ordering,
         mpsc::{self, RecvTimeoutError},
     },
     thread,
@@ -62,6 +63,8 @@ struct Open {
     /// Its newest segment: the file, which segment, and its length.
     file: Option<(File, Segment, u64)>,
     next: u64,
+    /// Records before `next` were not written.
+    withheld: bool,
     failure: Option<watch::Sender<Option<String>>>,
 }
 
@@ -89,7 +92,7 @@ impl Writer {
         match task {
             Task::Write { whose, failure, stream, at_ms, bytes, room } => {
                 if failure.is_some() {
-                    self.open.insert(whose.fence, Open { file: None, next: 1, failure });
+                    self.open.insert(whose.fence, Open { file: None, next: 1, withheld: false, failure });
                 }
                 self.write(whose, stream, at_ms, &bytes);
                 drop(room);
@@ -112,17 +115,29 @@ impl Writer {
         else {
             return;
         };
+        if self.shared.withholds.load(Ordering::Relaxed) {
+            return self.withhold(whose, next, bytes);
+        }
         let prefix = record::prefix(whose.fence, stream, next, at_ms, bytes);
         match self.append(whose, at_ms, [&prefix, bytes]) {
             Ok(()) => {
                 if let Some(open) = self.open.get_mut(&whose.fence) {
-                    open.next = next + 1;
+                    (open.next, open.withheld) = (next + 1, false);
                 }
                 self.shared.set_progress(whose.fence, Progress { live_until: Some(next + 1) });
                 ::metrics::counter!(metrics::OUTPUT_RECORDS).increment(1);
             }
             Err(error) => self.fail(whose, &error),
         }
+    }
+
+    /// Counts a record that is not written (R22).
+    fn withhold(&mut self, whose: Whose, next: u64, bytes: &[u8]) {
+        if let Some(open) = self.open.get_mut(&whose.fence) {
+            (open.next, open.withheld) = (next + 1, true);
+        }
+        self.shared.set_progress(whose.fence, Progress { live_until: Some(next + 1) });
+        ::metrics::counter!(metrics::OUTPUT_WITHHELD_BYTES).increment(length(bytes));
     }
 
     /// Appends a frame to the attempt's newest segment, or begins another one with it.
@@ -132,9 +147,11 @@ impl Writer {
         let Self { shared, open } = self;
         let open = open.get_mut(&whose.fence).expect("what is written is open");
         failpoints::check("output.write", &shared.directory)?;
-        open.file.take_if(|(_, _, written)| *written >= shared.bounds.segment_bytes_max());
+        // What was withheld shows as a gap within a segment, so that it is told apart from what was removed.
+        open.file.take_if(|(_, _, written)| !open.withheld && *written >= shared.bounds.segment_bytes_max());
         if open.file.is_none() {
-            let segment = Segment { whose, first: open.next };
+            let first = if open.withheld && shared.state().index.firsts(whose).is_empty() { 1 } else { open.next };
+            let segment = Segment { whose, first };
             let path = segment::path(&shared.directory, &segment);
             let mut file = OpenOptions::new().create_new(true).append(true).open(path)?;
             // In the index before anything can fail, so that it is removed like any other.

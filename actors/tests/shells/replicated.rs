@@ -22,6 +22,7 @@ use quorla_ledger::{
     codec::{self, encode_command},
     command::{FoundCluster, Request, Submit},
     defect::Defect,
+    disk::DiskLevel,
     ids::{BootId, ClusterId, JobId, NodeKey, Principal, StorageId},
     outcome::Exit,
     record::{JobRecord, JobState, Stored},
@@ -30,7 +31,10 @@ use quorla_ledger::{
     units::{Bytes, MilliCpu},
 };
 use tempfile::TempDir;
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
 
 use crate::{
     scripted::Scripted,
@@ -122,6 +126,7 @@ fn actor_settings(number: u8) -> Settings {
         capacity: Resources { cpu: MilliCpu(1_000), memory: Bytes(1_000), slots: 1 },
         labels: BTreeMap::new(),
         lease: LeaseTerms::default(),
+        disk: watch::channel(DiskLevel::Fine).1,
         draw_boot_id: Arc::new(move || BootId(u128::from(number) << 64)),
     };
     Settings { agent, scheduler: SchedulerSettings::default(), voters_expected: 2, restarts: RestartBudget::default() }

@@ -26,6 +26,7 @@ use quorla_ledger::{
     Batch, BatchBuilder, Command, Entry, Ledger, Reply, codec,
     command::{Request, Submit},
     defect::Defect,
+    disk::DiskLevel,
     ids::{BootId, JobId, NodeKey, Principal},
     ledger::Records,
     memory::MemoryTables,
@@ -139,6 +140,7 @@ impl World {
             capacity: Resources { cpu: MilliCpu(1_000), memory: Bytes(1_000), slots: 1 },
             labels: BTreeMap::new(),
             lease: self.lease,
+            disk: watch::channel(DiskLevel::Fine).1,
             draw_boot_id: Arc::new(draw),
         };
         let scheduler = SchedulerSettings { lease: self.lease, ..SchedulerSettings::default() };

@@ -114,6 +114,7 @@ fn words(gap: &OutputGap) -> String {
         None => format!("whatever attempt {attempt} printed"),
     };
     let why = match reason {
+        GapReason::DiskLow => "not recorded: the disk of its node was nearly full",
         GapReason::Expired => "not kept any more: the newest output stays",
         GapReason::EndUnknown => "lost with its node's process or disk",
         GapReason::NodeIsGone => "its node is gone",

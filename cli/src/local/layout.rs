@@ -28,6 +28,7 @@ struct File<'a> {
     resources: Resources,
     http: Http<'a>,
     log: Log<'a>,
+    disk: Disk,
 }
 
 #[derive(Serialize)]
@@ -66,6 +67,14 @@ struct Log<'a> {
     filter: &'a str,
 }
 
+/// Several nodes share a developer's disk, which is often rather full: they are content with less than a node on its own.
+#[derive(Serialize)]
+struct Disk {
+    low_bytes: &'static str,
+    critical_bytes: &'static str,
+    ballast: &'static str,
+}
+
 impl NodeLayout<'_> {
     pub(super) fn text(&self, data_dir: &Path) -> String {
         let files = &self.member.files;
@@ -76,6 +85,7 @@ impl NodeLayout<'_> {
             resources: Resources { slots: self.slots },
             http: Http { bind: self.http },
             log: Log { filter: self.log_filter },
+            disk: Disk { low_bytes: "1GiB", critical_bytes: "512MiB", ballast: "0B" },
         };
         toml::to_string(&file).expect("names, paths and numbers are TOML")
     }

@@ -36,6 +36,19 @@ impl fmt::Display for NodeRole {
     }
 }
 
+/// How much room a node's disk has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeDisk {
+    /// Enough.
+    #[default]
+    Fine,
+    /// So little that it gets no new work and records no output.
+    Low,
+    /// So little that it refuses new jobs where it leads.
+    Critical,
+}
+
 /// One node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeView {
@@ -75,6 +88,8 @@ pub struct NodeView {
     pub rss_bytes: Option<u64>,
     /// The version that it runs.
     pub version: Option<String>,
+    /// How much room its disk has, as it said last.
+    pub disk: NodeDisk,
 }
 
 /// The cluster as the answering node sees it.

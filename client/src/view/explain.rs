@@ -85,6 +85,8 @@ pub enum RejectionReason {
     TooBusy,
     /// It is kept for a job that waited longer.
     Reserved,
+    /// Its disk is nearly full.
+    DiskLow,
 }
 
 impl RejectionReason {
@@ -99,6 +101,7 @@ impl RejectionReason {
             Self::TooSmall => "too_small",
             Self::TooBusy => "too_busy",
             Self::Reserved => "reserved",
+            Self::DiskLow => "disk_low",
         }
     }
 }

@@ -94,6 +94,8 @@ pub enum GapReason {
     NodeIsGone,
     /// The job had so many attempts that this one is not known any more.
     AttemptForgotten,
+    /// The node's disk was nearly full, so that they were not recorded.
+    DiskLow,
 }
 
 impl GapReason {
@@ -105,6 +107,7 @@ impl GapReason {
             Self::EndUnknown => "end_unknown",
             Self::NodeIsGone => "node_is_gone",
             Self::AttemptForgotten => "attempt_forgotten",
+            Self::DiskLow => "disk_low",
         }
     }
 }

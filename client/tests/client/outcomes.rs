@@ -57,7 +57,7 @@ async fn what_stays_unknown_is_reported_as_unknown_with_the_jobs_id() {
 #[tokio::test]
 async fn a_refusal_passes_through_and_is_not_repeated() {
     let authority = Authority::new();
-    let refusal = ErrorBody::new(ErrorCode::DiskIsLow, "submit a job: the disk is nearly full").hint("Free some.");
+    let refusal = ErrorBody::new(ErrorCode::LimitExceeded, "submit a job: it is too large").hint("Send less.");
     let given = refusal.clone();
     let server = Server::start(&authority, move |_| Act::Refuse(given.clone()));
     let client = Client::connect(options(&authority, &[&server])).await.unwrap();
@@ -82,15 +82,17 @@ async fn a_refusal_after_unknown_that_an_earlier_copy_may_have_escaped_stays_unk
 }
 
 #[tokio::test]
-async fn overload_that_lasts_is_not_now_and_never_failed() {
-    let authority = Authority::new();
-    let server = Server::start(&authority, |_| {
-        Act::Refuse(ErrorBody::new(ErrorCode::Overloaded, "submit a job: the queue is full").retry_after_ms(300))
-    });
-    let client = Client::connect(options(&authority, &[&server])).await.unwrap();
-    let error = client.submit(JobRequest::new(["true"])).await.unwrap_err();
-    assert!(matches!(error, Error::NotNow(_)), "{error:?}");
-    assert!(server.seen().len() > 1, "it was asked again");
+async fn overload_or_a_full_disk_that_lasts_is_not_now_and_never_failed() {
+    for code in [ErrorCode::Overloaded, ErrorCode::DiskIsLow] {
+        let authority = Authority::new();
+        let server = Server::start(&authority, move |_| {
+            Act::Refuse(ErrorBody::new(code, "submit a job: there is no room").retry_after_ms(300))
+        });
+        let client = Client::connect(options(&authority, &[&server])).await.unwrap();
+        let error = client.submit(JobRequest::new(["true"])).await.unwrap_err();
+        assert!(matches!(&error, Error::NotNow(body) if body.code == code), "{error:?}");
+        assert!(server.seen().len() > 1, "it was asked again");
+    }
 }
 
 #[tokio::test]

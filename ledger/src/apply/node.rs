@@ -109,10 +109,11 @@ impl<R: Records> Transaction<'_, R> {
             epoch,
             boot,
             up: true,
-            draining: known.is_some_and(|record| record.draining),
+            draining: known.as_ref().is_some_and(|record| record.draining),
             retiring: false,
             command_version,
             registered_at: self.now(),
+            disk: known.as_ref().map(|record| record.disk).unwrap_or_default(),
         });
         self.happen(Event::NodeRegistered { node, epoch });
         Reply::NodeRegistered { node, epoch }

@@ -11,6 +11,7 @@ mod counting;
 mod expiry;
 mod explain;
 mod golden;
+mod guard;
 mod idempotency;
 mod limits;
 mod memory;

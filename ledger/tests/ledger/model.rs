@@ -5,6 +5,7 @@
 mod array;
 mod check;
 mod job;
+mod node;
 mod pause;
 mod requests;
 
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorla_ledger::{
     command::{Command, EndAttempt, RegisterNode, Submit},
+    disk::DiskLevel,
     outcome::Exit,
     reply::{Refusal, Reply},
     spec::JobSpec,
@@ -100,6 +102,7 @@ struct Node {
     epoch: u64,
     up: bool,
     draining: bool,
+    disk: DiskLevel,
 }
 
 impl Model {
@@ -128,6 +131,7 @@ impl Model {
             Command::PauseQueue { request, queue, paused, .. } => self.pause_queue(request, queue, *paused, reply),
             Command::RegisterNode(registration) => self.register(registration, reply, sight),
             Command::LapseNode { node, epoch } => self.lapse(node.0, epoch.0, reply, sight),
+            Command::GuardNode { node, epoch, level } => self.guard(node.0, epoch.0, *level, reply),
             Command::Assign(assign) if !assign.job.is_plain() => self.assign_task(assign, reply),
             Command::Assign(assign) => self.assign(assign.job.0, assign.node.0, assign.epoch.0, reply),
             Command::EndAttempt(end) => self.end_attempt(end, reply, sight),
@@ -232,14 +236,6 @@ impl Model {
         Reply::Cancelled
     }
 
-    fn drain(&mut self, id: u32, draining: bool) -> Reply {
-        let Some(node) = self.nodes.iter_mut().find(|node| node.id == id) else {
-            return Reply::Refused(Refusal::NodeIsUnknown);
-        };
-        node.draining = draining;
-        Reply::NodeDrained
-    }
-
     fn register(&mut self, registration: &RegisterNode, reply: &Reply, sight: &Sight) {
         let known = self.nodes.iter().position(|node| node.registration.key == registration.key);
         if let Some(position) = known
@@ -259,12 +255,20 @@ impl Model {
         let Reply::NodeRegistered { node: id, epoch } = reply else { panic!("not registered: {reply:?}") };
         assert!(epoch.0 > self.last_epoch, "epochs rise");
         self.last_epoch = epoch.0;
-        let mut node = Node { id: id.0, registration: registration.clone(), epoch: epoch.0, up: true, draining: false };
+        let mut node = Node {
+            id: id.0,
+            registration: registration.clone(),
+            epoch: epoch.0,
+            up: true,
+            draining: false,
+            disk: DiskLevel::Fine,
+        };
         match known {
             Some(position) => {
                 assert_eq!(self.nodes[position].id, id.0, "a key keeps its id");
                 self.lose_attempts(id.0, sight);
                 node.draining = self.nodes[position].draining;
+                node.disk = self.nodes[position].disk;
                 self.nodes[position] = node;
             }
             None => {

@@ -97,6 +97,9 @@ fn every_kind_of_problem_has_its_code() {
         ("[raft]\nheartbeat = \"900ms\"\n", "config_conflict"),
         ("[node]\nbind = \"0.0.0.0:7710\"\n", "config_conflict"),
         ("[metrics]\npath = \"/healthz\"\n", "config_conflict"),
+        ("[disk]\nlow_percent = 51\n", "config_out_of_range"),
+        ("[disk]\nlow_percent = 4\n", "config_conflict"),
+        ("[disk]\ncritical_bytes = \"11GiB\"\n", "config_conflict"),
         ("[log]\nfilter = \"=====\"\n", "config_invalid_value"),
     ] {
         assert_eq!(codes(text), [expected], "{text}");

@@ -13,13 +13,15 @@ use quorla_ledger::limits::{Limit, NODE_SLOTS_MAX};
 use super::problem::{ProblemCode, Problems};
 use super::value::{self, Draft, Expected, Raw};
 use super::{
-    ClusterConfig, Config, GossipConfig, HttpConfig, LeaseConfig, LimitsConfig, LogConfig, LogFormat, MetricsConfig,
-    NodeConfig, RaftConfig, ResourcesConfig, RetentionConfig, TransportConfig,
+    ClusterConfig, Config, DiskConfig, GossipConfig, HttpConfig, LeaseConfig, LimitsConfig, LogConfig, LogFormat,
+    MetricsConfig, NodeConfig, RaftConfig, ResourcesConfig, RetentionConfig, TransportConfig,
 };
 use crate::abilities;
 use crate::identity::KeyFiles;
 
 const SEEDS_MAX: usize = 64;
+/// More than half of a disk is never kept free.
+const DISK_PERCENT_MAX: u32 = 50;
 
 /// Builds the configuration. What could not be read has its default in the result, and a problem beside it.
 pub(super) fn build(draft: &Draft, problems: &mut Problems) -> Config {
@@ -34,6 +36,7 @@ pub(super) fn build(draft: &Draft, problems: &mut Problems) -> Config {
         resources: reader.resources(),
         http: reader.http(),
         limits: reader.limits(),
+        disk: reader.disk(),
         retention: RetentionConfig {
             hot: reader.duration("retention.hot", "7d", MINUTE..=DAY * 3_650),
             logs: reader.duration("retention.logs", "7d", MINUTE..=DAY * 3_650),
@@ -148,6 +151,27 @@ impl Reader<'_> {
             output_per_job_bytes: self.bytes("limits.output_per_job", "64MiB", 1 << 20..=1 << 40),
             output_per_node_bytes: self.bytes("limits.output_per_node", "4GiB", 1 << 20..=1 << 50),
         }
+    }
+
+    fn disk(&mut self) -> DiskConfig {
+        let disk = DiskConfig {
+            low_percent: self.count("disk.low_percent", 10, 0..=DISK_PERCENT_MAX),
+            low_bytes: self.bytes("disk.low_bytes", "10GiB", 0..=1 << 50),
+            critical_percent: self.count("disk.critical_percent", 5, 0..=DISK_PERCENT_MAX),
+            critical_bytes: self.bytes("disk.critical_bytes", "5GiB", 0..=1 << 50),
+            ballast_bytes: self.bytes("disk.ballast", "64MiB", 0..=1 << 30),
+            check_every: self.duration("disk.check_every", "2s", MS * 100..=MINUTE),
+        };
+        for (critical, low, key, other) in [
+            (disk.critical_percent.into(), disk.low_percent.into(), "disk.critical_percent", "disk.low_percent"),
+            (disk.critical_bytes, disk.low_bytes, "disk.critical_bytes", "disk.low_bytes"),
+        ] {
+            if critical > low {
+                let message = format!("{key} ({critical}) must be at most {other} ({low}): it is the second level");
+                self.problem(ProblemCode::Conflict, key, message);
+            }
+        }
+        disk
     }
 
     fn metrics(&mut self) -> MetricsConfig {

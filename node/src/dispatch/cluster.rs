@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use quorla_client::{
-    ClusterStatus, ContentHash, ContentHashQuery, ErrorBody, ErrorCode, Hello, NodeRole, NodeView, PROTOCOL_VERSION,
-    ReadLevel, Reply, Welcome, limits::WAIT_MS_MAX,
+    ClusterStatus, ContentHash, ContentHashQuery, ErrorBody, ErrorCode, Hello, NodeDisk, NodeRole, NodeView,
+    PROTOCOL_VERSION, ReadLevel, Reply, Welcome, limits::WAIT_MS_MAX,
 };
 use quorla_consensus::{Peer, Role, Status};
-use quorla_ledger::{Command, ids::Principal, record::NodeRecord, reply};
+use quorla_ledger::{Command, disk::DiskLevel, ids::Principal, record::NodeRecord, reply};
 use tokio::time::{Instant, timeout_at};
 
 use super::{Dispatch, inspections::Inspected, refuse};
@@ -162,6 +162,11 @@ impl Dispatch {
                 None => is_self.then(crate::metrics::resident_bytes).flatten(),
             },
             version: gossiped.map(|member| member.version),
+            disk: match record.disk {
+                DiskLevel::Fine => NodeDisk::Fine,
+                DiskLevel::Low => NodeDisk::Low,
+                DiskLevel::Critical => NodeDisk::Critical,
+            },
         }
     }
 }

@@ -153,6 +153,10 @@ fn rejected(node: &NodeView<'_>, rejection: &Rejection, demand: &Demand) -> Node
         Rejection::NodeIsDraining if record.draining => {
             plain(RejectionReason::Draining, "it is drained and takes no new work".into())
         }
+        Rejection::DiskIsLow => plain(
+            RejectionReason::DiskLow,
+            "its disk is nearly full; it takes new work again once there is space".into(),
+        ),
         Rejection::NodeIsDraining => plain(RejectionReason::Stopping, "it is about to stop".into()),
         Rejection::LabelsDiffer { label } => {
             let has = match record.labels.get(label) {

@@ -246,12 +246,8 @@ impl Telling {
                         bytes: record.bytes.0.into(),
                     })
                 }
-                Piece::Gap { from, until } => OutputPiece::Gap(OutputGap {
-                    attempt: attempt.number,
-                    from,
-                    until: Some(until),
-                    reason: GapReason::Expired,
-                }),
+                Piece::Gap { from, until } => gap(attempt, from, until, GapReason::Expired),
+                Piece::Withheld { from, until } => gap(attempt, from, until, GapReason::DiskLow),
             };
             self.pieces.push(piece);
         }
@@ -275,6 +271,10 @@ impl Telling {
         }
         Reply::Output(OutputPage { pieces: self.pieces, next: self.next, caught_up, ended })
     }
+}
+
+const fn gap(attempt: &AttemptRecord, from: u64, until: u64, reason: GapReason) -> OutputPiece {
+    OutputPiece::Gap(OutputGap { attempt: attempt.number, from, until: Some(until), reason })
 }
 
 /// Whether what the attempt's node keeps is not to be waited for.

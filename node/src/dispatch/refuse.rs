@@ -8,10 +8,17 @@ use quorla_ledger::{
     spec::check::SpecFault,
 };
 
+/// When to ask again for what found no room: by then a leader has given up to a voter with some.
+const DISK_RETRY_AFTER_MS: u64 = 1_000;
+
 /// The ledger refused: `attempt` says what was tried, as in "submit a job".
 pub fn refused(attempt: &str, refusal: &Refusal) -> ErrorBody {
     let (code, why) = explain(refusal);
     let body = ErrorBody::new(code, format!("{attempt}: {why}"));
+    let body = match refusal {
+        Refusal::DiskIsLow => body.retry_after_ms(DISK_RETRY_AFTER_MS),
+        _ => body,
+    };
     match hint(refusal) {
         Some(hint) => body.hint(hint),
         None => body,
@@ -93,7 +100,9 @@ fn explain(refusal: &Refusal) -> (ErrorCode, String) {
             (ErrorCode::Overloaded, format!("{QUEUES_PAUSED_MAX} queues are paused, which is the most there may be"))
         }
         Refusal::NodeIsUnknown => (ErrorCode::NotFound, "there is no such node".into()),
-        Refusal::DiskIsLow => (ErrorCode::DiskIsLow, "the disk is nearly full".into()),
+        Refusal::DiskIsLow => {
+            (ErrorCode::DiskIsLow, "the disk of the leader, or of most voters, is nearly full".into())
+        }
         other => (ErrorCode::Internal, format!("the ledger refused: {other:?}")),
     }
 }
@@ -179,7 +188,9 @@ const fn hint(refusal: &Refusal) -> Option<&'static str> {
         Refusal::TaskIsOfAnArray => Some("`quorla array pause` holds the array; `quorla job cancel` stops the task."),
         Refusal::QueuesAreExhausted => Some("Wait until some are empty, or use fewer queues."),
         Refusal::PausedQueuesAreExhausted => Some("Resume one: quorla queue resume NAME"),
-        Refusal::DiskIsLow => Some("Free space on the node's disk."),
+        Refusal::DiskIsLow => {
+            Some("See whose: quorla node list. Free space there, or remove what is old; what runs goes on.")
+        }
         Refusal::DemandsAreExhausted => Some("Let jobs share their resources and constraints."),
         _ => None,
     }

@@ -15,6 +15,7 @@ use quorla_ledger::{
 };
 
 use super::{Dispatch, convert, refuse};
+use crate::metrics;
 
 type Answer = Result<(u64, Reply), ErrorBody>;
 
@@ -63,6 +64,10 @@ impl Dispatch {
     /// Proposes a command; a refusal of the ledger becomes an error.
     pub(super) async fn change(&self, attempt: &str, command: &Command) -> Result<reply::Reply, ErrorBody> {
         check_stateless(command).map_err(|refusal| refuse::refused(attempt, &refusal))?;
+        self.room.check(command).map_err(|refusal| {
+            metrics::count_refused_for_disk();
+            refuse::refused(attempt, &refusal)
+        })?;
         match self.consensus.propose(Lane::Client, encode_command(command)).await {
             Ok(reply::Reply::Refused(refusal)) => Err(refuse::refused(attempt, &refusal)),
             Ok(reply) => Ok(reply),

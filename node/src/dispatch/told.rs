@@ -61,7 +61,8 @@ impl Told {
             Event::NodeRegistered { .. }
             | Event::NodeLapsed { .. }
             | Event::NodeDrained { .. }
-            | Event::QueuePaused { .. } => return None,
+            | Event::QueuePaused { .. }
+            | Event::NodeGuarded { .. } => return None,
         })
     }
 

@@ -83,6 +83,7 @@ fn lacks(rejection: &Rejection) -> String {
         Rejection::TooSmall(lack) => format!("too small for its {}", named(lack)),
         Rejection::TooBusy(lack) => format!("not enough {} free", named(lack)),
         Rejection::Reserved { .. } => "kept for a job that waited longer".into(),
+        Rejection::DiskIsLow => "disk nearly full".into(),
     }
 }
 

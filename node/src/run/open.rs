@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use quorla_consensus::{DataDirectory, FOUNDING_RAFT_ID, Identity, StartError, Storage, directory::set_aside};
 use quorla_ledger::ids::{ClusterId, StorageId};
 
-use crate::clock::SystemClock;
+use crate::{clock::SystemClock, guard};
 
 /// What was found at the configured path.
 pub(super) enum Found {
@@ -29,6 +29,7 @@ pub(super) fn open(path: &Path, cluster: ClusterId) -> Result<Found, StartError>
 /// Keeps a refused directory aside, and gives an empty one in its place. Blocks.
 pub(super) fn begin_anew(path: &Path, refused: &StartError) -> Result<DataDirectory, StartError> {
     let aside = set_aside(path, SystemClock.wall_ms())?;
+    guard::remove_ballast(&aside);
     tracing::error!(
         reason = %refused,
         kept = %aside.display(),

@@ -28,6 +28,7 @@ use crate::{
     config::Config,
     endpoint::{Endpoint, EndpointSettings},
     gossip::{GossipSettings, Member},
+    guard::Guard,
     http::HttpSettings,
     identity::Credentials,
 };
@@ -91,7 +92,7 @@ pub(super) fn group_settings(config: &Config, storage: Arc<Storage>, own: &Membe
     GroupSettings { storage, group: GROUP, node_key, address, tuning, defect: Defect::None }
 }
 
-pub(super) fn actor_settings(config: &Config, own: &Member, abilities: &Abilities) -> ActorSettings {
+pub(super) fn actor_settings(config: &Config, own: &Member, abilities: &Abilities, guard: &Guard) -> ActorSettings {
     let ttl = Millis(millis(config.lease.ttl));
     let lease =
         LeaseTerms { ttl, renewal: Millis(LEASE_RENEWAL.0.min(ttl.0 / 3)), skew: Millis(millis(config.lease.skew)) };
@@ -103,6 +104,7 @@ pub(super) fn actor_settings(config: &Config, own: &Member, abilities: &Abilitie
             capacity: capacity(config),
             labels: own.labels.clone().into_iter().chain(abilities::labels(abilities)).collect(),
             lease,
+            disk: guard.level(),
             draw_boot_id: Arc::new(draw_boot_id),
         },
         scheduler: SchedulerSettings { lease, retention, defect: Defect::None },
@@ -128,6 +130,12 @@ pub(super) async fn process_agent(
     let settings = ProcessSettings { directories: beside.join("work"), attempts_max: 2 * slots.max(1), cgroups };
     let agent = ProcessAgent::start(warden, settings).await;
     Ok(Arc::new(agent.map_err(|error| NodeError::Actors { reason: error.to_string() })?))
+}
+
+/// The guard of the data's disks, which has looked once: a disk that is full to the brim has room to open what is there.
+pub(super) async fn guard(config: &Config) -> Guard {
+    let (data_dir, disk) = (config.node.data_dir.clone(), config.disk.clone());
+    tokio::task::spawn_blocking(move || Guard::start(data_dir, &disk)).await.expect("a look at the disk does not panic")
 }
 
 /// The output that is kept here, as an earlier process left it.

@@ -8,6 +8,7 @@ use quorla_ledger::{Ledger, ids::NodeKey, limits::REQUEST_AHEAD_MAX};
 use crate::{
     endpoint::Endpoint,
     gossip::{ChitchatGossip, Gossip as _, Member},
+    guard::SubmitGate,
     http::{Gate, Readiness},
     metrics::{self, RaftState},
 };
@@ -21,6 +22,7 @@ pub(super) struct Report {
     pub(super) endpoint: Endpoint,
     pub(super) gossip: Arc<ChitchatGossip>,
     pub(super) gate: Gate,
+    pub(super) room: SubmitGate,
     pub(super) readiness: Readiness,
     pub(super) key: NodeKey,
 }
@@ -46,6 +48,7 @@ impl Report {
         metrics::set_apply_lag_entries(known.saturating_sub(status.applied_index));
         metrics::set_proposals_queued(status.queued_commands);
         metrics::set_connections_open(self.endpoint.open_connections());
+        self.room.observe(&self.consensus, status);
         self.show_ledger();
         let members = self.gossip.members().borrow().clone();
         metrics::set_members_live(members.len());

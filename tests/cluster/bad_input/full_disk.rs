@@ -3,14 +3,12 @@
 //! A real full disk is a small file system in memory, mounted in a mount namespace of the one node; that needs root or
 //! user namespaces. The same by failpoints needs nothing.
 
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
+use quorla_cli::local::Settings;
 use quorla_client::{AttemptOutcome, JobId, JobRequest, JobState};
 use quorla_tests::disk::lines_with;
 use quorla_tests::eventually::eventually_holds;
-use quorla_tests::trial::{Trial, program, settings};
+use quorla_tests::small_disk::{may_mount, with_small_disk};
+use quorla_tests::trial::{Trial, settings, with};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
@@ -48,8 +46,8 @@ async fn a_full_disk_under_the_log_or_the_state_stops_the_node_and_no_other() {
     }
     for (folder, mebibytes, words) in [("log", 6, "the log"), ("state", 12, "the state")] {
         let directory = tempfile::tempdir().unwrap();
-        let mut small = settings(3);
-        small.binary = Some(with_small_disk(directory.path(), folder, mebibytes));
+        let mut small = unguarded(settings(3));
+        small.binary = Some(with_small_disk(directory.path(), "n3", folder, mebibytes));
         let mut trial = Trial::start(small).await;
         let jobs = submit_until_it_stops(&mut trial, PAYLOAD_BYTES).await;
         assert_eq!(says(&trial, STOPS), 1, "{folder}: it says that it stops");
@@ -69,8 +67,8 @@ async fn a_full_disk_under_output_ends_the_job_that_prints_and_no_node() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
-    let mut small = settings(3);
-    small.binary = Some(with_small_disk(directory.path(), "output", 2));
+    let mut small = unguarded(settings(3));
+    small.binary = Some(with_small_disk(directory.path(), "n3", "output", 2));
     let mut trial = Trial::start(small).await;
     for position in [0, 1] {
         let name = trial.cluster.nodes()[position].name.clone();
@@ -85,6 +83,11 @@ async fn a_full_disk_under_output_ends_the_job_that_prints_and_no_node() {
     let silent = trial.client.submit(prints(0)).await.unwrap().job_id;
     trial.all_have_one_result(&[silent]).await;
     trial.stop().await;
+}
+
+/// Without the guard, which would keep the disk from getting full.
+fn unguarded(settings: Settings) -> Settings {
+    with(with(settings, "QUORLA__DISK__LOW_PERCENT", "0"), "QUORLA__DISK__CRITICAL_PERCENT", "0")
 }
 
 /// Submits, to whoever leads, until the node has ended by itself. Every accepted job counts.
@@ -112,44 +115,4 @@ async fn comes_back(trial: &mut Trial, jobs: &[JobId]) {
 /// How many lines of the victim's log have these words.
 fn says(trial: &Trial, words: &str) -> usize {
     lines_with(&trial.cluster.nodes()[VICTIM].log, words)
-}
-
-/// The program, which mounts a small disk over a folder of the victim's data before it starts.
-fn with_small_disk(directory: &Path, folder: &str, mebibytes: u32) -> PathBuf {
-    let script = directory.join("quorla-on-a-small-disk");
-    let (program, healed) = (program(), directory.join("is-healed"));
-    let text = format!(
-        r#"#!/bin/sh
-case "$4" in
-*/n3/cluster.toml) [ -e "{healed}" ] || {{
-    disk="$(dirname "$4")/data/{folder}"
-    mkdir -p "$disk"
-    exec {unshare} sh -c 'mount -t tmpfs -o size={mebibytes}m none "$0" && exec "$@"' "$disk" "{program}" "$@"
-}} ;;
-esac
-exec "{program}" "$@"
-"#,
-        healed = healed.display(),
-        program = program.display(),
-        unshare = unshare().join(" "),
-    );
-    std::fs::write(&script, text).unwrap();
-    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
-    script
-}
-
-fn unshare() -> &'static [&'static str] {
-    if rustix::process::geteuid().is_root() {
-        &["unshare", "--mount"]
-    } else {
-        &["unshare", "--map-root-user", "--mount"]
-    }
-}
-
-fn may_mount() -> bool {
-    let directory = tempfile::tempdir().unwrap();
-    let [program, flags @ ..] = unshare() else { return false };
-    let mut command = Command::new(program);
-    command.args(flags).args(["mount", "-t", "tmpfs", "-o", "size=1m", "none"]).arg(directory.path());
-    command.output().is_ok_and(|output| output.status.success())
 }

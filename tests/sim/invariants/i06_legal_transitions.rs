@@ -112,9 +112,11 @@ const fn job_of(event: &Event) -> Option<JobId> {
         | Event::AttemptLost { job, .. }
         | Event::JobBackedOff { job, .. }
         | Event::NodeReserved { job, .. } => Some(*job),
-        Event::NodeRegistered { .. } | Event::NodeLapsed { .. } | Event::NodeDrained { .. } | Event::TasksClosed(_) => {
-            None
-        }
+        Event::NodeRegistered { .. }
+        | Event::NodeLapsed { .. }
+        | Event::NodeDrained { .. }
+        | Event::NodeGuarded { .. }
+        | Event::TasksClosed(_) => None,
         // What may start is another question.
         Event::JobPaused { .. } | Event::QueuePaused { .. } => None,
     }

@@ -9,6 +9,7 @@ use quorla_ledger::{
         AdmitStorage, Assign, Command, EndAttempt, FoundCluster, PutItems, RegisterNode, Request, Submit, SubmitArray,
         Tasks,
     },
+    disk::DiskLevel,
     ids::{BootId, ChainHash, ClusterId, Epoch, Fence, JobId, NodeId, NodeKey, Principal, StorageId},
     outcome::{AttemptEnd, Exit, StartFailure, Tail, Tails, Usage},
     spec::{Backoff, Constraint, Demand, JobSpec, Kill, LabelTest, Limits, Resources, RetryPolicy, Timeouts},
@@ -45,6 +46,7 @@ fn name(command: &Command) -> &'static str {
         Command::ExpireUpload { .. } => "ExpireUpload",
         Command::PauseJob { .. } => "PauseJob",
         Command::PauseQueue { .. } => "PauseQueue",
+        Command::GuardNode { .. } => "GuardNode",
     }
 }
 
@@ -152,6 +154,7 @@ fn every() -> Vec<Command> {
         Command::ExpireUpload { upload: job() },
         Command::PauseJob { request: request(None), job: JobId(7), paused: true, reason: Some("why".into()) },
         Command::PauseQueue { request: request(Some("key")), queue: "queue".into(), paused: false, reason: None },
+        Command::GuardNode { node: NodeId(3), epoch: Epoch(300), level: DiskLevel::Low },
     ]
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use quorla_ledger::{
+    disk::DiskLevel,
     event::{Event, EventPage},
     ids::{BootId, ChainHash, ClusterId, Epoch, Fence, JobId, NodeId, NodeKey, Principal, RaftId, StorageId},
     outcome::{AttemptEnd, Deadline, Exit, Failure, StartFailure, StopCause, Tail, Tails, Usage},
@@ -114,6 +115,7 @@ fn node() -> NodeRecord {
         retiring: false,
         command_version: 1,
         registered_at: Millis(5),
+        disk: DiskLevel::Low,
     }
 }
 
@@ -233,6 +235,7 @@ fn events() -> Vec<Event> {
         Event::TasksClosed(job),
         Event::JobPaused { job, paused: true },
         Event::QueuePaused { queue: "queue".into(), paused: false },
+        Event::NodeGuarded { node, level: DiskLevel::Critical },
     ];
     every.iter().for_each(known);
     every
@@ -246,6 +249,6 @@ const fn known(event: &Event) {
         Event::AttemptEnded { .. } | Event::AttemptLost { .. } => {}
         Event::JobBackedOff { .. } | Event::NodeReserved { .. } => {}
         Event::NodeRegistered { .. } | Event::NodeLapsed { .. } | Event::NodeDrained { .. } => {}
-        Event::TasksClosed(_) | Event::JobPaused { .. } | Event::QueuePaused { .. } => {}
+        Event::TasksClosed(_) | Event::JobPaused { .. } | Event::QueuePaused { .. } | Event::NodeGuarded { .. } => {}
     }
 }

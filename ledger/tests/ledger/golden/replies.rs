@@ -33,6 +33,7 @@ fn replies() -> Vec<Reply> {
         Reply::ItemsPut { items: 3, digest: [1; 16] },
         Reply::TasksStopped { tasks: 2, more: true },
         Reply::PauseIsSet,
+        Reply::NodeGuarded,
     ]
 }
 
@@ -136,6 +137,7 @@ fn rejections() -> Vec<Rejection> {
         Rejection::TooBusy(Lack::Memory(2)),
         Rejection::TooBusy(Lack::Slots(3)),
         Rejection::Reserved { by: JobId(4) },
+        Rejection::DiskIsLow,
     ]
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use quorla_ledger::spec::LabelTest;
+use quorla_ledger::{disk::DiskLevel, spec::LabelTest};
 
 use super::{Job, Model, Sight, State};
 
@@ -21,6 +21,7 @@ impl Model {
         };
         node.up
             && !node.draining
+            && node.disk == DiskLevel::Fine
             && job.spec.demand.constraints.iter().all(|one| holds(&one.test, labels.get(&one.label)))
             && cpu + share.cpu.0 <= capacity.cpu.0
             && memory + share.memory.0 <= capacity.memory.0

@@ -6,6 +6,7 @@ use proptest::{
 };
 use quorla_ledger::{
     command::{Assign, Command, EndAttempt, Tasks},
+    disk::DiskLevel,
     ids::{Epoch, Fence, JobId, NodeId},
     limits::DEDUP_WINDOW,
     outcome::{Exit, Tail, Tails},
@@ -70,6 +71,11 @@ pub(crate) enum Op {
         which: u8,
         paused: bool,
     },
+    Guard {
+        n: u8,
+        stale: bool,
+        level: u8,
+    },
     Assign {
         job: u8,
         n: u8,
@@ -114,6 +120,7 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
         1 => (0_u8..5, any::<bool>()).prop_map(|(n, draining)| Op::Drain { n, draining }),
         2 => (any::<u8>(), any::<bool>()).prop_map(|(which, paused)| Op::PauseJob { which, paused }),
         2 => (any::<u8>(), any::<bool>()).prop_map(|(which, paused)| Op::PauseQueue { which, paused }),
+        2 => (0_u8..5, proptest::bool::weighted(0.2), 0_u8..3).prop_map(|(n, stale, level)| Op::Guard { n, stale, level }),
         2 => (any::<u8>(), 0_u8..5).prop_map(|(job, n)| Op::Assign { job, n }),
         5 => (1_u8..9).prop_map(Op::Plan),
         4 => (0_u8..5, any::<bool>()).prop_map(|(max, ahead)| Op::Fire { max, ahead }),
@@ -173,6 +180,7 @@ impl History {
                 let epoch = world.ledger.node(node).map_or(0, |node| node.record().epoch.0);
                 vec![Command::LapseNode { node, epoch: Epoch(epoch - u64::from(stale && epoch > 0)) }]
             }
+            Op::Guard { n, stale, level } => vec![guard(n, stale, level, world)],
             Op::Assign { job, n } => {
                 let node = NodeId(u32::from(n) + 1);
                 let epoch = world.ledger.node(node).map_or(Epoch(0), |node| node.record().epoch);
@@ -285,6 +293,13 @@ impl History {
         }
         Command::RegisterNode(registration)
     }
+}
+
+fn guard(n: u8, stale: bool, level: u8, world: &World) -> Command {
+    let node = NodeId(u32::from(n) + 1);
+    let epoch = world.ledger.node(node).map_or(0, |node| node.record().epoch.0);
+    let level = [DiskLevel::Fine, DiskLevel::Low, DiskLevel::Critical][usize::from(level)];
+    Command::GuardNode { node, epoch: Epoch(epoch - u64::from(stale && epoch > 0)), level }
 }
 
 fn expire_requests(world: &World, count: u8) -> Command {

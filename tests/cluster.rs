@@ -20,5 +20,6 @@ mod operators;
 mod output;
 mod queues;
 mod quorum;
+mod retention;
 mod stop;
 mod storage;

@@ -139,7 +139,8 @@ impl SchedulerState {
             self.leading = None;
         }
         if leads && self.leading.is_none() {
-            tracing::info!(term, "the scheduler leads");
+            // Of all nodes' settings the leader's count: who leads says what it keeps.
+            tracing::info!(term, retention = ?self.arguments.settings.retention, "the scheduler leads");
             let replica = Arc::clone(&self.arguments.replica);
             let parts = LeaderParts { settings: self.arguments.settings, replica, scheduler: myself.clone() };
             self.leading = Some(Leading::begin(parts, term));

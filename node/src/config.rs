@@ -208,11 +208,25 @@ pub struct DiskConfig {
     pub check_every: Duration,
 }
 
-/// `[retention]`: how long what has ended is kept.
+/// `[retention]`: how long what has ended is kept. Of the ledger's history the configuration of whoever leads counts.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RetentionConfig {
-    /// Age at which an ended job's record expires.
+    /// Age at which records of ended jobs and arrays expire.
     pub hot: Duration,
+    /// Ended jobs.
+    pub jobs: u32,
+    /// Bytes of their records, specifications and recorded output.
+    pub jobs_bytes: u64,
+    /// Ended arrays.
+    pub arrays: u32,
+    /// Their tasks.
+    pub tasks: u32,
+    /// Bytes of all that is stored of them.
+    pub arrays_bytes: u64,
+    /// Age at which events expire.
+    pub events: Duration,
+    /// Bytes of events.
+    pub events_bytes: u64,
     /// Age at which output is removed from this node.
     pub logs: Duration,
 }

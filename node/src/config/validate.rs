@@ -8,7 +8,11 @@ use std::path::{Component, PathBuf};
 use std::time::Duration;
 
 use quorla_actors::sessions::SESSIONS_MAX;
-use quorla_ledger::limits::{Limit, NODE_SLOTS_MAX};
+use quorla_ledger::limits::{
+    ENDED_ARRAY_BYTES_MAX, ENDED_ARRAYS_MAX, ENDED_BYTES_MAX, ENDED_JOBS_AGE_MAX, ENDED_JOBS_MAX, ENDED_TASKS_MAX,
+    EVENTS_AGE_MAX, EVENTS_BYTES_MAX, Limit, NODE_SLOTS_MAX,
+};
+use quorla_ledger::units::Millis;
 
 use super::problem::{ProblemCode, Problems};
 use super::value::{self, Draft, Expected, Raw};
@@ -37,10 +41,7 @@ pub(super) fn build(draft: &Draft, problems: &mut Problems) -> Config {
         http: reader.http(),
         limits: reader.limits(),
         disk: reader.disk(),
-        retention: RetentionConfig {
-            hot: reader.duration("retention.hot", "7d", MINUTE..=DAY * 3_650),
-            logs: reader.duration("retention.logs", "7d", MINUTE..=DAY * 3_650),
-        },
+        retention: reader.retention(),
         metrics: reader.metrics(),
         log: reader.log(),
         node,
@@ -172,6 +173,24 @@ impl Reader<'_> {
             }
         }
         disk
+    }
+
+    /// Of the ledger's history: never more than the ledger's own bounds, and a little at least, or whoever waits for a job
+    /// would find nothing of it.
+    fn retention(&mut self) -> RetentionConfig {
+        let span = |Millis(ms)| Duration::from_millis(ms);
+        let most = |count: u64| u32::try_from(count).expect("the ledger's bounds in number are small");
+        RetentionConfig {
+            hot: self.duration("retention.hot", "7d", MINUTE..=span(ENDED_JOBS_AGE_MAX)),
+            jobs: self.count("retention.jobs", most(ENDED_JOBS_MAX), 100..=most(ENDED_JOBS_MAX)),
+            jobs_bytes: self.bytes("retention.jobs_bytes", "4GiB", 1 << 20..=ENDED_BYTES_MAX),
+            arrays: self.count("retention.arrays", most(ENDED_ARRAYS_MAX), 10..=most(ENDED_ARRAYS_MAX)),
+            tasks: self.count("retention.tasks", most(ENDED_TASKS_MAX), 1_000..=most(ENDED_TASKS_MAX)),
+            arrays_bytes: self.bytes("retention.arrays_bytes", "4GiB", 1 << 20..=ENDED_ARRAY_BYTES_MAX),
+            events: self.duration("retention.events", "1d", MINUTE..=span(EVENTS_AGE_MAX)),
+            events_bytes: self.bytes("retention.events_bytes", "256MiB", 1 << 18..=EVENTS_BYTES_MAX),
+            logs: self.duration("retention.logs", "7d", MINUTE..=DAY * 3_650),
+        }
     }
 
     fn metrics(&mut self) -> MetricsConfig {

@@ -25,7 +25,7 @@ use super::{GROUP, NodeError};
 use crate::{
     abilities,
     clock::SystemClock,
-    config::Config,
+    config::{Config, RetentionConfig},
     endpoint::{Endpoint, EndpointSettings},
     gossip::{GossipSettings, Member},
     guard::Guard,
@@ -96,7 +96,7 @@ pub(super) fn actor_settings(config: &Config, own: &Member, abilities: &Abilitie
     let ttl = Millis(millis(config.lease.ttl));
     let lease =
         LeaseTerms { ttl, renewal: Millis(LEASE_RENEWAL.0.min(ttl.0 / 3)), skew: Millis(millis(config.lease.skew)) };
-    let retention = Retention { jobs_age_max: Millis(millis(config.retention.hot)), ..Retention::default() };
+    let retention = retention(&config.retention);
     ActorSettings {
         agent: AgentSettings {
             key: NodeKey(own.key.0),
@@ -110,6 +110,19 @@ pub(super) fn actor_settings(config: &Config, own: &Member, abilities: &Abilitie
         scheduler: SchedulerSettings { lease, retention, defect: Defect::None },
         voters_expected: usize::try_from(config.cluster.expect).expect("a few nodes"),
         restarts: RestartBudget::default(),
+    }
+}
+
+fn retention(config: &RetentionConfig) -> Retention {
+    Retention {
+        jobs_age_max: Millis(millis(config.hot)),
+        jobs_max: config.jobs.into(),
+        jobs_bytes_max: Bytes(config.jobs_bytes),
+        arrays_max: config.arrays.into(),
+        tasks_max: config.tasks.into(),
+        arrays_bytes_max: Bytes(config.arrays_bytes),
+        events_age_max: Millis(millis(config.events)),
+        events_bytes_max: Bytes(config.events_bytes),
     }
 }
 

@@ -12,6 +12,7 @@ mod clients;
 mod control;
 mod dial;
 mod error;
+mod observed;
 mod pool;
 mod refusal;
 mod reset;
@@ -29,8 +30,10 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::identity::{Credentials, KeyId, PeerCertificate};
+use crate::metrics::Carried;
 
 use control::ControlRuntime;
+use observed::Observed;
 use pool::Pool;
 use refusal::RefusalLog;
 use tls::Tls;
@@ -44,6 +47,8 @@ pub use routes::{GOSSIP_CHANNEL, GossipMessage, LINK_CHANNEL, NodeStream, RawStr
 const HANDSHAKES_MAX: usize = 256;
 /// Accepted connections of nodes at once: two from each peer, and room for their predecessors to time out.
 const NODE_CONNECTIONS_MAX: usize = 512;
+/// Between two looks at what the connections go through.
+const OBSERVE_EVERY: Duration = Duration::from_secs(5);
 /// How long [`Endpoint::close`] waits for the last packets to leave.
 const CLOSE_MAX: Duration = Duration::from_millis(500);
 
@@ -72,6 +77,15 @@ pub enum Traffic {
     Control,
     /// Everything else.
     Bulk,
+}
+
+impl Traffic {
+    const fn carries(self) -> Carried {
+        match self {
+            Self::Control => Carried::Control,
+            Self::Bulk => Carried::Bulk,
+        }
+    }
 }
 
 /// What an endpoint needs to start.
@@ -115,6 +129,7 @@ struct Shared {
     pool: Pool,
     limits: Limits,
     refusals: RefusalLog,
+    observed: Observed,
     tasks: TaskTracker,
 }
 
@@ -153,6 +168,7 @@ impl Endpoint {
             pool: Pool::default(),
             limits: Limits::new(&settings),
             refusals: RefusalLog::default(),
+            observed: Observed::default(),
             tasks: TaskTracker::new(),
         });
         accept::start(&shared);
@@ -186,9 +202,13 @@ impl Endpoint {
         pool::connect_any(&self.shared, address).await
     }
 
-    /// Open connections, both planes and directions.
-    pub fn open_connections(&self) -> usize {
-        self.shared.quic.open_connections()
+    /// Counts again and again what the connections go through. Never returns.
+    pub async fn observe(self) {
+        let mut interval = tokio::time::interval(OBSERVE_EVERY);
+        loop {
+            interval.tick().await;
+            self.shared.observed.look();
+        }
     }
 
     /// Closes every connection, tells the peers, and waits a moment for that to leave.

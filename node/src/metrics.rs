@@ -4,6 +4,7 @@
 //! when somebody asks.
 
 mod jobs;
+mod network;
 mod queues;
 mod requests;
 
@@ -20,6 +21,7 @@ use quorla_ledger::disk::DiskLevel;
 use thiserror::Error;
 
 pub use jobs::{job_ended, jobs_submitted};
+pub use network::{Carried, Losses, count_packets, record_round_trip, set_connections_open};
 pub use queues::{QUEUES_NAMED_MAX, QueueTotals};
 
 const RAFT_TERM: &str = "quorla_raft_term";
@@ -34,7 +36,6 @@ const SLOTS: &str = "quorla_slots";
 const SLOTS_USED: &str = "quorla_slots_used";
 const JOBS_LIVE: &str = "quorla_jobs_live";
 const MEMBERS_LIVE: &str = "quorla_gossip_members_live";
-const CONNECTIONS: &str = "quorla_connections_open";
 const CLIENTS: &str = "quorla_client_sessions_open";
 const RESIDENT: &str = "quorla_resident_memory_bytes";
 const DISK_GUARD: &str = "quorla_disk_guard_level";
@@ -68,7 +69,6 @@ const GAUGES: &[(&str, &str)] = &[
     (SLOTS_USED, "Attempts that this node holds."),
     (JOBS_LIVE, "Jobs that have not ended, as this node knows."),
     (MEMBERS_LIVE, "Members that gossip shows as live, this one included."),
-    (CONNECTIONS, "Open QUIC connections, both planes and directions."),
     (CLIENTS, "Client sessions served here."),
     (DISK_GUARD, "How full the disk of the node's data is: 0 fine, 1 low (no new attempts), 2 critical (no new jobs)."),
     (DISK_FREE, "Bytes that the node's user may still write, by the first part of the data on each file system."),
@@ -134,6 +134,7 @@ impl Metrics {
             "From a client's request decoded to its reply encoded, by kind."
         );
         jobs::describe();
+        network::describe();
         quorla_consensus::metrics::describe();
         quorla_actors::metrics::describe();
         Ok(Self { recorder, queues: Arc::default() })
@@ -236,11 +237,6 @@ pub fn set_members_live(members: usize) {
     set(MEMBERS_LIVE, u64::try_from(members).unwrap_or(u64::MAX));
 }
 
-/// Sets the number of open QUIC connections.
-pub fn set_connections_open(connections: usize) {
-    set(CONNECTIONS, u64::try_from(connections).unwrap_or(u64::MAX));
-}
-
 /// Sets how full the disk is.
 pub fn set_disk_guard(level: DiskLevel) {
     let number = match level {
@@ -307,7 +303,7 @@ mod tests {
     use metrics_exporter_prometheus::PrometheusBuilder;
 
     use super::{
-        APPLIED_INDEX, CLIENTS, CONNECTIONS, COUNTERS, DISK_GUARD, GAUGES, JOBS_LIVE, MEMBERS_LIVE, PROPOSALS_QUEUED,
+        APPLIED_INDEX, CLIENTS, COUNTERS, DISK_GUARD, GAUGES, JOBS_LIVE, MEMBERS_LIVE, PROPOSALS_QUEUED,
         RAFT_IS_LEADER, RAFT_STATE, RAFT_TERM, REQUEST_TIME, RaftState, SLOTS, SLOTS_USED, resident_bytes,
         set_clock_skew_ms, set_raft_state,
     };
@@ -354,7 +350,6 @@ mod tests {
             SLOTS_USED,
             JOBS_LIVE,
             MEMBERS_LIVE,
-            CONNECTIONS,
             CLIENTS,
             DISK_GUARD,
         ];

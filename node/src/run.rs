@@ -230,7 +230,6 @@ impl Node {
         self.network.metrics.show_queues(move || consensus.inspect(totals));
         let report = Report {
             consensus: self.consensus.clone(),
-            endpoint: self.network.endpoint.clone(),
             gossip: Arc::clone(&self.network.gossip),
             gate: self.gate.clone(),
             room: self.room.clone(),

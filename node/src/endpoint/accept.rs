@@ -1,6 +1,5 @@
 //! Takes incoming connections: bounds them, completes the handshake on the right thread, and checks role against plane.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +10,9 @@ use rustls::pki_types::CertificateDer;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::tls::{NODE_ALPN, traffic_of};
-use super::{HANDSHAKES_MAX, Refusal, Shared, clients, serve};
+use super::{HANDSHAKES_MAX, Refusal, Shared, Traffic, clients, serve};
 use crate::identity::{PeerCertificate, Role};
+use crate::metrics::Carried;
 
 /// How long a handshake may take.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
@@ -44,12 +44,14 @@ fn admit(shared: &Arc<Shared>, incoming: Incoming) {
         let _ = incoming.retry();
         return;
     }
-    let runtime = shared.runtime(traffic_of(&incoming.orig_dst_cid()));
-    let task = handshake(shared.clone(), incoming, remote, permit);
+    let traffic = traffic_of(&incoming.orig_dst_cid());
+    let runtime = shared.runtime(traffic);
+    let task = handshake(shared.clone(), incoming, traffic, permit);
     runtime.spawn(shared.tasks.track_future(task));
 }
 
-async fn handshake(shared: Arc<Shared>, incoming: Incoming, remote: SocketAddr, permit: OwnedSemaphorePermit) {
+async fn handshake(shared: Arc<Shared>, incoming: Incoming, traffic: Traffic, permit: OwnedSemaphorePermit) {
+    let remote = incoming.remote_address();
     let connection = match tokio::time::timeout(HANDSHAKE_MAX, incoming.into_future()).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => return shared.refusals.write(remote, &Refusal::of(&error)),
@@ -58,9 +60,13 @@ async fn handshake(shared: Arc<Shared>, incoming: Incoming, remote: SocketAddr, 
     drop(permit);
     match classify(&shared, &connection) {
         Ok((peer, permit)) if peer.role == Role::Node => {
+            shared.observed.add(traffic.carries(), &connection);
             serve::node(shared, connection, Arc::new(peer), permit).await;
         }
-        Ok((peer, permit)) => clients::hand_over(&shared, connection, peer, permit),
+        Ok((peer, permit)) => {
+            shared.observed.add(Carried::Client, &connection);
+            clients::hand_over(&shared, connection, peer, permit);
+        }
         Err(refusal) => {
             shared.refusals.write(remote, &refusal);
             let code = VarInt::from_u32(refusal.close_code());

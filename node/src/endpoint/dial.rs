@@ -41,7 +41,10 @@ pub(super) async fn one(
         .connect_with(config, address, SERVER_NAME)
         .map_err(|source| DialError::Start { address, source })?;
     match tokio::time::timeout(DIAL_MAX, connecting).await {
-        Ok(Ok(connection)) => Ok(connection),
+        Ok(Ok(connection)) => {
+            shared.observed.add(traffic.carries(), &connection);
+            Ok(connection)
+        }
         Ok(Err(error)) => Err(refused(Refusal::of(&error))),
         Err(_) => Err(DialError::TimedOut { address, waited_ms: DIAL_MAX.as_millis() }),
     }

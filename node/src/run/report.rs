@@ -6,7 +6,6 @@ use quorla_consensus::{Consensus, Role, Status};
 use quorla_ledger::{Ledger, ids::NodeKey, limits::REQUEST_AHEAD_MAX};
 
 use crate::{
-    endpoint::Endpoint,
     gossip::{ChitchatGossip, Gossip as _, Member},
     guard::SubmitGate,
     http::{Gate, Readiness},
@@ -19,7 +18,6 @@ const CLOCK_SKEW_MS_MAX: u64 = REQUEST_AHEAD_MAX.0;
 /// The parts that are looked at.
 pub(super) struct Report {
     pub(super) consensus: Consensus,
-    pub(super) endpoint: Endpoint,
     pub(super) gossip: Arc<ChitchatGossip>,
     pub(super) gate: Gate,
     pub(super) room: SubmitGate,
@@ -47,7 +45,6 @@ impl Report {
         let known = status.committed_index.unwrap_or(0);
         metrics::set_apply_lag_entries(known.saturating_sub(status.applied_index));
         metrics::set_proposals_queued(status.queued_commands);
-        metrics::set_connections_open(self.endpoint.open_connections());
         self.room.observe(&self.consensus, status);
         self.show_ledger();
         let members = self.gossip.members().borrow().clone();

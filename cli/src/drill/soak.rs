@@ -24,7 +24,13 @@ use verdict::Verdict;
 const SAMPLE_EVERY: Duration = Duration::from_secs(2);
 const TOLD_EVERY_MS: u64 = 60_000;
 /// What is kept of what has ended.
-const RETENTION: &str = "\n[retention]\nhot = \"1m\"\nlogs = \"1m\"\n";
+const RETENTION: &str = "
+[retention]
+jobs = 1000
+arrays = 10
+events_bytes = \"1MiB\"
+logs = \"1m\"
+";
 
 /// Arguments of `quorla drill soak`.
 #[derive(Debug, Args)]

@@ -67,7 +67,7 @@ pub use tls::{ALPN, CLOSED_FOR_CLUSTER, CLOSED_FOR_ROLE, Credentials, Pem, SERVE
 pub use view::{
     ArrayView, AttemptOutcome, AttemptView, ClusterStatus, ContentHash, EventView, GapReason, JobDeadline,
     JobExplanation, JobHistory, JobLogs, JobPage, JobState, JobSummary, JobTerms, JobTimeout, JobView, JobsAhead,
-    NodeDisk, NodeRejection, NodeRole, NodeView, NodeWork, OutputGap, OutputPage, OutputPiece, OutputPlace, OutputRecord,
-    OutputStream, PauseView, QueueFlow, QueuePage, QueueView, RejectionReason, ScarceResource, Shortage, Tail,
-    TaskCounts, Usage,
+    NodeDisk, NodeRejection, NodeRole, NodeView, NodeWork, OutputGap, OutputPage, OutputPiece, OutputPlace,
+    OutputRecord, OutputStream, PauseView, QueueFlow, QueuePage, QueueView, RejectionReason, ScarceResource, Shortage,
+    Tail, TaskCounts, Usage,
 };

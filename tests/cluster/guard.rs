@@ -9,10 +9,12 @@ use quorla_client::{
 };
 use quorla_tests::eventually::{eventually, eventually_holds};
 use quorla_tests::http;
-use quorla_tests::small_disk::{data_of, leave_free, may_mount, with_small_disk};
+use quorla_tests::small_disk::{leave_free, may_mount, with_small_disk};
 use quorla_tests::trial::{Trial, settings, with};
 use tempfile::TempDir;
 
+/// Where each node has a disk of its own.
+const STATE: &str = "state";
 /// Of each node's disk: below a half it is low, below a quarter critical.
 const DISK_MIB: u32 = 128;
 const FINE_MIB: u64 = 100;
@@ -27,11 +29,9 @@ async fn on_small_disks() -> Option<(Trial, TempDir)> {
         return None;
     }
     let directory = tempfile::tempdir().unwrap();
-    let binary = Some(with_small_disk(directory.path(), "*", ".", DISK_MIB));
+    let binary = Some(with_small_disk(directory.path(), "*", STATE, DISK_MIB));
     let mut small = Settings { binary, ..settings(3) };
-    for (variable, value) in
-        [("LOW_PERCENT", "50"), ("CRITICAL_PERCENT", "25"), ("BALLAST", "64MiB"), ("CHECK_EVERY", "100ms")]
-    {
+    for (variable, value) in [("LOW_PERCENT", "50"), ("CRITICAL_PERCENT", "25"), ("CHECK_EVERY", "100ms")] {
         small = with(small, &format!("QUORLA__DISK__{variable}"), value);
     }
     Some((Trial::start(small).await, directory))
@@ -45,7 +45,7 @@ async fn disk_is(trial: &Trial, position: usize, disk: NodeDisk) {
 }
 
 fn leave(trial: &Trial, position: usize, mebibytes: u64) {
-    leave_free(&trial.cluster.nodes()[position], mebibytes);
+    leave_free(&trial.cluster.nodes()[position], STATE, mebibytes);
 }
 
 async fn metric(trial: &Trial, position: usize, name: &str) -> f64 {
@@ -144,20 +144,5 @@ async fn a_leader_without_room_gives_up_and_a_majority_without_room_refuses_jobs
     let job = trial.client.submit(JobRequest::new(["true"])).await.expect("there is a majority with room again").job_id;
     assert_eq!(trial.ended(job).await.state, JobState::Succeeded);
     leave(&trial, former, FINE_MIB);
-    trial.stop().await;
-}
-
-#[tokio::test]
-async fn the_ballast_goes_when_a_disk_is_all_but_full_and_comes_back() {
-    let Some((trial, _directory)) = on_small_disks().await else { return };
-    let victim = (trial.leader().await + 1) % 3;
-    let has_ballast = || data_of(&trial.cluster.nodes()[victim]).join("ballast").exists();
-    eventually_holds("a disk with room has a ballast", async || has_ballast()).await;
-    leave(&trial, victim, 1);
-    eventually_holds("it is freed", async || !has_ballast()).await;
-    disk_is(&trial, victim, NodeDisk::Critical).await;
-    leave(&trial, victim, FINE_MIB);
-    eventually_holds("it is made again", async || has_ballast()).await;
-    disk_is(&trial, victim, NodeDisk::Fine).await;
     trial.stop().await;
 }

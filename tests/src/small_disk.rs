@@ -14,8 +14,8 @@ use crate::trial::program;
 /// A file that takes room from a node, on its own disk.
 const FILLER: &str = "filler";
 
-/// The program, which mounts a small disk over a folder of the data of these nodes (a name, or `*`) before it starts; `.` is
-/// all of the data. Once there is a file `is-healed` in the directory, it does not.
+/// The program, which mounts a small disk over a folder of the data of these nodes (a name, or `*`) before it starts.
+/// What the harness reads of a node must lie outside of it. Once there is a file `is-healed` in the directory, it does not.
 ///
 /// # Panics
 /// When the script can't be written.
@@ -43,29 +43,20 @@ exec "{program}" "$@"
     script
 }
 
-/// Takes room from a node's own disk until so much is free; more than is free gives some back.
+/// Takes room from the small disk over this folder of a node's data until so much is free; more than is free gives some back.
 ///
 /// # Panics
 /// When the node does not run, or its disk can't be reached.
-pub fn leave_free(node: &NodeProcess, mebibytes: u64) {
-    let data = data_of(node);
-    let filler = File::options().create(true).truncate(true).write(true).open(data.join(FILLER)).expect("a filler");
-    let space = rustix::fs::statvfs(&data).expect("a disk");
+pub fn leave_free(node: &NodeProcess, folder: &str, mebibytes: u64) {
+    let pid = node.pid().expect("the node runs");
+    let inside = node.data_dir.strip_prefix("/").expect("a data directory is absolute");
+    let disk = Path::new("/proc").join(pid.to_string()).join("root").join(inside).join(folder);
+    let filler = File::options().create(true).truncate(true).write(true).open(disk.join(FILLER)).expect("a filler");
+    let space = rustix::fs::statvfs(&disk).expect("a disk");
     let surplus = (space.f_bavail * space.f_frsize).saturating_sub(mebibytes << 20);
     if surplus > 0 {
         rustix::fs::fallocate(&filler, rustix::fs::FallocateFlags::empty(), 0, surplus).expect("room is taken");
     }
-}
-
-/// The data of a node as the node sees it, its small disk included.
-///
-/// # Panics
-/// When it does not run.
-#[must_use]
-pub fn data_of(node: &NodeProcess) -> PathBuf {
-    let pid = node.pid().expect("the node runs");
-    let inside = node.data_dir.strip_prefix("/").expect("a data directory is absolute");
-    Path::new("/proc").join(pid.to_string()).join("root").join(inside)
 }
 
 /// Whether this process may mount.

@@ -137,6 +137,12 @@ pub const ITEMS_PER_BLOCK: u32 = 256;
 pub const TASKS_STOPPED_MAX: usize = 250;
 /// Bytes of recorded output that the tasks of one array keep together; of what comes after it only the size is recorded.
 pub const ARRAY_OUTPUT_BYTES_MAX: u64 = 256 * 1_024 * 1_024;
+/// Bytes of recorded output that the tasks of all arrays that have not ended keep together; of what comes after it only the
+/// size is recorded. A quarter of [`LIVE_BYTES_MAX`], so that arrays that print leave room for submits.
+pub const LIVE_ARRAY_OUTPUT_BYTES_MAX: u64 = 2 * 1_024 * 1_024 * 1_024;
+/// Tasks of all arrays that have not ended; an array beyond it is refused. Their records, some sixty bytes once they ended,
+/// take another quarter of [`LIVE_BYTES_MAX`].
+pub const LIVE_TASKS_MAX: u64 = 32_000_000;
 /// Uploads of items that have not become an array; a further one is refused.
 pub const UPLOADS_MAX: usize = 64;
 /// An upload to which nothing was added for so long is removed.

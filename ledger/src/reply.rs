@@ -165,7 +165,8 @@ pub enum Refusal {
     DiskIsLow,
     /// The id is an array's where a job's belongs, or the other way round.
     IdIsOfAnotherKind,
-    /// Too many arrays that have not ended ([`crate::limits::ARRAYS_MAX`]).
+    /// Too many arrays that have not ended, or tasks of them ([`crate::limits::ARRAYS_MAX`],
+    /// [`crate::limits::LIVE_TASKS_MAX`]).
     ArraysAreExhausted,
     /// Too many uploads ([`crate::limits::UPLOADS_MAX`]).
     UploadsAreExhausted,

@@ -13,7 +13,7 @@ use crate::{
     event::Event,
     ids::JobId,
     ledger::Records,
-    limits::{ARRAYS_MAX, Limit, TASKS_STOPPED_MAX},
+    limits::{ARRAYS_MAX, LIVE_TASKS_MAX, Limit, TASKS_STOPPED_MAX},
     outcome::{Deadline, StopCause},
     record::Stored,
     reply::{Refusal, Reply},
@@ -179,7 +179,8 @@ impl<R: Records> Transaction<'_, R> {
         let (id, now) = (request.id, self.now());
         let bytes = codec::encode(&Stored::V1(spec));
         self.check_room(id, spec, len(&bytes))?;
-        if self.hot().arrays.len() >= ARRAYS_MAX {
+        let tasks = self.hot().arrays.tasks() + u64::from(new.tasks);
+        if self.hot().arrays.len() >= ARRAYS_MAX || tasks > LIVE_TASKS_MAX {
             return Err(Refusal::ArraysAreExhausted);
         }
         self.meta().live_bytes.0 += len(&bytes).0;

@@ -79,6 +79,7 @@ impl<R: Records> Transaction<'_, R> {
             if let Some(bytes) = self.read_bytes(&tails) {
                 record.kept_bytes.0 -= len(&bytes).0;
                 self.meta().live_bytes.0 -= len(&bytes).0;
+                self.uncount_tails(record.id, len(&bytes));
                 self.delete(tails);
             }
         }

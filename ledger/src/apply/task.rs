@@ -13,7 +13,7 @@ use crate::{
     hot::arrays::HotArray,
     ids::JobId,
     ledger::Records,
-    limits::{ARRAY_OUTPUT_BYTES_MAX, OVERTAKINGS_MAX},
+    limits::{ARRAY_OUTPUT_BYTES_MAX, LIVE_ARRAY_OUTPUT_BYTES_MAX, OVERTAKINGS_MAX},
     outcome::{Tail, Tails},
     place::Wish,
     record::{JobRecord, JobState},
@@ -127,12 +127,12 @@ impl<R: Records> Transaction<'_, R> {
         Ok(spec)
     }
 
-    /// What of an attempt's output its array may still keep: beyond its budget only the size.
+    /// What of an attempt's output its array may still keep: beyond its budget, and that of all arrays, only the size.
     pub(crate) fn within_budget(&self, task: JobId, tails: Tails) -> Tails {
-        let array = task.of_task().and_then(|(array, _)| self.hot().arrays.find(array));
-        let spent = array.map_or(0, |array| array.progress.tail_bytes.0);
+        let Some(array) = task.of_task().and_then(|(array, _)| self.hot().arrays.find(array)) else { return tails };
         let bytes = len(&tails.stdout.bytes).0 + len(&tails.stderr.bytes).0;
-        if array.is_none() || spent + bytes <= ARRAY_OUTPUT_BYTES_MAX {
+        let (own, all) = (array.progress.tail_bytes.0, self.hot().arrays.tail_bytes());
+        if own + bytes <= ARRAY_OUTPUT_BYTES_MAX && all + bytes <= LIVE_ARRAY_OUTPUT_BYTES_MAX {
             return tails;
         }
         Tails { stdout: tails.stdout.without_bytes(), stderr: tails.stderr.without_bytes() }
@@ -141,6 +141,12 @@ impl<R: Records> Transaction<'_, R> {
     pub(crate) fn count_tails(&mut self, task: JobId, bytes: Bytes) {
         if let Some((array, _)) = task.of_task() {
             self.change_array(array, |progress| progress.tail_bytes.0 += bytes.0);
+        }
+    }
+
+    pub(crate) fn uncount_tails(&mut self, task: JobId, bytes: Bytes) {
+        if let Some((array, _)) = task.of_task() {
+            self.change_array(array, |progress| progress.tail_bytes.0 -= bytes.0);
         }
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct Arrays {
     /// Those with tasks that are still to be stopped.
     stopping: BTreeSet<JobId>,
     uploads: BTreeMap<JobId, UploadRecord>,
+    tasks: u64,
+    tail_bytes: u64,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub(crate) struct HotArray {
     pub(crate) in_line: bool,
     due: Option<Millis>,
     reserved: Option<NodeId>,
+    /// Its output as the sum over all arrays counts it.
+    tail_bytes: u64,
 }
 
 impl HotArray {
@@ -59,6 +63,16 @@ impl Arrays {
 
     pub(crate) fn len(&self) -> usize {
         self.live.len()
+    }
+
+    /// Tasks of all of them, ended ones included.
+    pub(crate) const fn tasks(&self) -> u64 {
+        self.tasks
+    }
+
+    /// Bytes of output that their tasks keep.
+    pub(crate) const fn tail_bytes(&self) -> u64 {
+        self.tail_bytes
     }
 
     /// The first array with tasks to be stopped.
@@ -85,9 +99,11 @@ impl Hot {
         let line = self.queues.intern(&record.queue, &record.demand);
         let rank = Rank::new(record.priority, record.order);
         let id = record.id;
+        self.arrays.tasks += u64::from(record.tasks);
         let record = Arc::new(record);
         let requeued = BTreeSet::new();
-        let array = HotArray { record, progress, line, rank, requeued, in_line: false, due: None, reserved: None };
+        let (due, reserved, tail_bytes) = (None, None, 0);
+        let array = HotArray { record, progress, line, rank, requeued, in_line: false, due, reserved, tail_bytes };
         self.queues.count(&array.line.queue, QueueCounts::of_array(&array));
         let previous = self.arrays.live.insert(id, array);
         assert!(previous.is_none(), "R5: an array is indexed once");
@@ -114,12 +130,14 @@ impl Hot {
         let idle = !array.in_line && array.due.is_none() && array.reserved.is_none() && array.requeued.is_empty();
         assert!(idle, "an array ends with its last task");
         self.arrays.stopping.remove(&id);
+        self.arrays.tasks -= u64::from(array.record.tasks);
+        self.arrays.tail_bytes -= array.tail_bytes;
         self.queues.uncount(&array.line.queue, QueueCounts::of_array(&array));
         self.queues.release(array.line);
         (array.record, array.progress)
     }
 
-    /// Makes line, timer and reservation what the array's progress says.
+    /// Makes line, timer, reservation and sums what the array's progress says.
     fn settle_array(&mut self, id: JobId) {
         let array = self.arrays.live.get_mut(&id).expect("the caller looked");
         let placed = array.placed(self.defect);
@@ -150,6 +168,8 @@ impl Hot {
             }
             array.reserved = progress.reserved;
         }
+        let counted = std::mem::replace(&mut array.tail_bytes, progress.tail_bytes.0);
+        self.arrays.tail_bytes = self.arrays.tail_bytes + array.tail_bytes - counted;
         match progress.stop_from {
             Some(_) => self.arrays.stopping.insert(id),
             None => self.arrays.stopping.remove(&id),

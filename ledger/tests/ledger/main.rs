@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
 
 mod array_ends;
+mod array_output;
 mod arrays;
 mod attempts;
 mod build;

@@ -2,7 +2,9 @@
 
 use quorla_client::{ErrorBody, ErrorCode, JobId};
 use quorla_ledger::{
-    limits::{ARRAYS_MAX, DEMANDS_MAX, LIVE_JOBS_MAX, Limit, QUEUES_MAX, QUEUES_PAUSED_MAX, UPLOADS_MAX},
+    limits::{
+        ARRAYS_MAX, DEMANDS_MAX, LIVE_JOBS_MAX, LIVE_TASKS_MAX, Limit, QUEUES_MAX, QUEUES_PAUSED_MAX, UPLOADS_MAX,
+    },
     record::JobState,
     reply::Refusal,
     spec::check::SpecFault,
@@ -75,9 +77,10 @@ fn explain(refusal: &Refusal) -> (ErrorCode, String) {
             ErrorCode::Overloaded,
             format!("{DEMANDS_MAX} different demands are live, those of each queue by themselves, which is the most"),
         ),
-        Refusal::ArraysAreExhausted => {
-            (ErrorCode::Overloaded, format!("{ARRAYS_MAX} arrays have not ended, which is the most there may be"))
-        }
+        Refusal::ArraysAreExhausted => (
+            ErrorCode::Overloaded,
+            format!("{ARRAYS_MAX} arrays, or {LIVE_TASKS_MAX} tasks in arrays, have not ended, which is the most"),
+        ),
         Refusal::UploadsAreExhausted => {
             (ErrorCode::Overloaded, format!("{UPLOADS_MAX} uploads of items are open, which is the most there may be"))
         }
@@ -181,7 +184,7 @@ const fn hint(refusal: &Refusal) -> Option<&'static str> {
         Refusal::JobIsLive => Some("Cancel it first, or wait for its end."),
         Refusal::JobIsUnknown => Some("`quorla job list` shows the jobs that are kept."),
         Refusal::LedgerIsFull => Some("Wait until jobs have ended."),
-        Refusal::ArraysAreExhausted => Some("Wait until arrays have ended, or make fewer and larger ones."),
+        Refusal::ArraysAreExhausted => Some("Wait until arrays have ended, or put many small ones into one."),
         Refusal::UploadsAreExhausted => Some("Wait until one became an array; those nobody goes on with are removed."),
         Refusal::UploadIsAt { .. } => Some("Submit the array anew; an upload that rests too long is removed."),
         Refusal::NothingToRetry => Some("`quorla array submit` runs all of it again."),

@@ -145,6 +145,8 @@ pub const LIVE_ARRAY_OUTPUT_BYTES_MAX: u64 = 2 * 1_024 * 1_024 * 1_024;
 pub const LIVE_TASKS_MAX: u64 = 32_000_000;
 /// Uploads of items that have not become an array; a further one is refused.
 pub const UPLOADS_MAX: usize = 64;
+/// Of those, the uploads of one principal, so that a single client leaves room for others.
+pub const UPLOADS_OF_ONE_MAX: usize = 16;
 /// An upload to which nothing was added for so long is removed.
 pub const UPLOAD_IDLE_MAX: Millis = Millis(15 * 60 * 1_000);
 /// Records that one step of removing an array or an upload removes, and looks for, at the most.

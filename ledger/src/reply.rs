@@ -168,7 +168,7 @@ pub enum Refusal {
     /// Too many arrays that have not ended, or tasks of them ([`crate::limits::ARRAYS_MAX`],
     /// [`crate::limits::LIVE_TASKS_MAX`]).
     ArraysAreExhausted,
-    /// Too many uploads ([`crate::limits::UPLOADS_MAX`]).
+    /// Too many uploads ([`crate::limits::UPLOADS_MAX`], [`crate::limits::UPLOADS_OF_ONE_MAX`]).
     UploadsAreExhausted,
     /// The upload has so many items: the next ones follow them, and an array of it has as many.
     UploadIsAt {

@@ -49,6 +49,7 @@ impl<R: Records> Transaction<'_, R> {
         let SubmitArray { request, spec, tasks, running_max, seed } = submit;
         let digest = request::digest("array", &codec::encode(&(spec, tasks, running_max)));
         if let Seen::Before(reply) = self.admit(request, &digest)? {
+            self.give_up_upload(request);
             return Ok(reply);
         }
         let (first, last, upload) = match tasks {

@@ -8,7 +8,10 @@ use crate::{
     command::{PutItems, Request},
     ids::JobId,
     ledger::Records,
-    limits::{ARRAY_EXPIRY_RECORDS_MAX, ITEMS_PER_BLOCK, LIVE_BYTES_MAX, Limit, UPLOAD_IDLE_MAX, UPLOADS_MAX},
+    limits::{
+        ARRAY_EXPIRY_RECORDS_MAX, ITEMS_PER_BLOCK, LIVE_BYTES_MAX, Limit, UPLOAD_IDLE_MAX, UPLOADS_MAX,
+        UPLOADS_OF_ONE_MAX,
+    },
     reply::{Refusal, Reply},
     spec::check::{SpecFault, len, no_nul, within},
     tables,
@@ -62,6 +65,15 @@ impl<R: Records> Transaction<'_, R> {
         Ok(upload.clone())
     }
 
+    /// A submission that was answered as before leaves the items that came with it to nobody: they need not wait until
+    /// they are idle.
+    pub(crate) fn give_up_upload(&mut self, request: &Request) {
+        let upload = self.hot().arrays.uploads().get(&request.id).cloned();
+        if let Some(upload) = upload.filter(|upload| upload.principal == request.principal && !upload.expiring) {
+            self.save_upload(UploadRecord { expiring: true, ..upload });
+        }
+    }
+
     pub(crate) fn expire_upload(&mut self, id: JobId) -> Outcome {
         let upload = self.hot().arrays.uploads().get(&id).cloned().ok_or(Refusal::ExpiryIsStale)?;
         if !upload.is_idle(self.now()) {
@@ -86,7 +98,9 @@ impl<R: Records> Transaction<'_, R> {
         if self.exists(&tables::request(put.upload)) {
             return Err(Refusal::KeyConflicts { first: put.upload });
         }
-        if self.hot().arrays.uploads().len() >= UPLOADS_MAX {
+        let uploads = self.hot().arrays.uploads();
+        let own = uploads.values().filter(|upload| upload.principal == put.principal).count();
+        if uploads.len() >= UPLOADS_MAX || own >= UPLOADS_OF_ONE_MAX {
             return Err(Refusal::UploadsAreExhausted);
         }
         Ok(UploadRecord {

@@ -3,8 +3,8 @@
 use quorla_ledger::{
     array::item,
     command::{Command, PutItems, SubmitArray, Tasks},
-    ids::JobId,
-    limits::{ITEMS_PER_BLOCK, Limit, UPLOAD_IDLE_MAX, UPLOADS_MAX},
+    ids::{JobId, Principal},
+    limits::{ITEMS_PER_BLOCK, Limit, UPLOAD_IDLE_MAX, UPLOADS_MAX, UPLOADS_OF_ONE_MAX},
     outcome::Exit,
     reply::{Refusal, Reply},
     spec::check::SpecFault,
@@ -117,9 +117,11 @@ fn an_upload_that_nobody_goes_on_with_is_removed() {
 #[test]
 fn uploads_are_bounded() {
     let mut world = World::new();
-    for _ in 0..UPLOADS_MAX {
+    for number in 0..UPLOADS_MAX {
         let upload = world.upload_id();
-        world.put(upload, 0, named(0, 1));
+        let principal = Principal([u8::try_from(number / UPLOADS_OF_ONE_MAX).unwrap(); 32]);
+        let put = PutItems { principal, upload, first: 0, items: named(0, 1) };
+        assert!(matches!(world.run(Command::PutItems(put)), Reply::ItemsPut { .. }));
     }
     let upload = world.upload_id();
     assert_eq!(world.refused_put(upload, 0, named(0, 1)), Refusal::UploadsAreExhausted);
@@ -129,6 +131,41 @@ fn uploads_are_bounded() {
     assert_eq!(world.refused_put(upload, 1, named(0, 1)), Refusal::SpecIsInvalid(SpecFault::TasksAreEmpty));
     let nul = vec!["a\0b".to_owned()];
     assert_eq!(world.refused_put(upload, 0, nul), Refusal::SpecIsInvalid(SpecFault::HasNul));
+}
+
+#[test]
+fn one_client_leaves_room_for_the_uploads_of_others() {
+    let mut world = World::new();
+    for _ in 0..UPLOADS_OF_ONE_MAX {
+        let upload = world.upload_id();
+        world.put(upload, 0, named(0, 1));
+    }
+    let upload = world.upload_id();
+    assert_eq!(world.refused_put(upload, 0, named(0, 1)), Refusal::UploadsAreExhausted);
+    let put = PutItems { principal: BOB, upload, first: 0, items: named(0, 1) };
+    assert!(matches!(world.run(Command::PutItems(put)), Reply::ItemsPut { .. }));
+}
+
+#[test]
+fn the_items_of_a_submission_that_is_only_answered_again_are_removed_at_once() {
+    let (mut world, ..) = World::with_node(1);
+    let submit = |world: &mut World| {
+        let upload = world.upload_id();
+        let tasks = world.uploaded(upload, named(0, 1));
+        let mut submit = world.array_of(upload, tasks);
+        submit.request.key = Some("once".into());
+        Command::SubmitArray(submit)
+    };
+    let first = submit(&mut world);
+    let answer = world.run(first.clone());
+    assert!(matches!(answer, Reply::Submitted { .. }));
+    let bytes = world.ledger.meta().live_bytes;
+    let again = submit(&mut world);
+    assert_eq!(world.run(again), answer, "the same key names the same array");
+    let upload = world.ledger.upload_to_expire(Millis(world.now)).expect("nobody needs it");
+    world.run(Command::ExpireUpload { upload });
+    assert_eq!((world.count(Table::Uploads), world.ledger.meta().live_bytes), (0, bytes));
+    assert_eq!(world.run(first), answer, "without an upload there is nothing to give up");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use quorla_client::{ErrorBody, ErrorCode, JobId};
 use quorla_ledger::{
     limits::{
         ARRAYS_MAX, DEMANDS_MAX, LIVE_JOBS_MAX, LIVE_TASKS_MAX, Limit, QUEUES_MAX, QUEUES_PAUSED_MAX, UPLOADS_MAX,
+        UPLOADS_OF_ONE_MAX,
     },
     record::JobState,
     reply::Refusal,
@@ -81,9 +82,10 @@ fn explain(refusal: &Refusal) -> (ErrorCode, String) {
             ErrorCode::Overloaded,
             format!("{ARRAYS_MAX} arrays, or {LIVE_TASKS_MAX} tasks in arrays, have not ended, which is the most"),
         ),
-        Refusal::UploadsAreExhausted => {
-            (ErrorCode::Overloaded, format!("{UPLOADS_MAX} uploads of items are open, which is the most there may be"))
-        }
+        Refusal::UploadsAreExhausted => (
+            ErrorCode::Overloaded,
+            format!("{UPLOADS_MAX} uploads of items, or {UPLOADS_OF_ONE_MAX} of yours, are open"),
+        ),
         Refusal::UploadIsAt { items } => (
             ErrorCode::InvalidRequest,
             format!("the upload has {items} items, which is not what this request goes on from or asks for"),

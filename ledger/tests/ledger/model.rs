@@ -8,6 +8,7 @@ mod job;
 mod node;
 mod pause;
 mod requests;
+mod upload;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +20,10 @@ use quorla_ledger::{
     spec::JobSpec,
 };
 
-use self::requests::{Requests, What};
+use self::{
+    requests::{Requests, What},
+    upload::{Going, Upload},
+};
 
 /// What can be seen of one job from outside.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +43,8 @@ pub(crate) struct Model {
     /// Tasks are jobs here.
     jobs: Vec<Job>,
     arrays: Vec<Array>,
+    uploads: Vec<Upload>,
+    going: Vec<Going>,
     nodes: Vec<Node>,
     requests: Requests,
     paused_queues: BTreeSet<String>,
@@ -76,6 +82,8 @@ struct Array {
     cap: Option<u32>,
     cancelled: bool,
     paused: bool,
+    /// Whose items its tasks read.
+    items_of: Option<u128>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -141,6 +149,9 @@ impl Model {
                 let asked: Vec<u128> = requests.iter().map(|request| request.0).collect();
                 self.requests.expire(&asked, self.now, reply);
             }
+            Command::PutItems(put) => self.put_items(put, reply),
+            Command::ExpireUpload { upload } => self.expire_upload(*upload, reply),
+            Command::ExpireArray { array } => self.expire_array(*array, reply),
             Command::ExpireEvents { .. } => assert!(matches!(reply, Reply::Expired { .. }), "{reply:?}"),
             other => panic!("the model knows no {other:?}"),
         }

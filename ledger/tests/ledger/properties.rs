@@ -7,7 +7,7 @@ use proptest::{
     prelude::{ProptestConfig, proptest},
 };
 use quorla_ledger::{
-    array::ArrayRecord,
+    array::{ArrayRecord, kept},
     codec,
     command::Command,
     ids::JobId,
@@ -117,7 +117,10 @@ fn is_live(seen: &Seen) -> bool {
 fn sight(world: &World) -> Sight {
     let tables = [Table::Live, Table::Ended].into_iter();
     let records = tables.flat_map(|table| world.all::<JobRecord>(table));
-    let arrays = world.all::<ArrayRecord>(Table::Arrays);
+    let read = |key: &[u8]| quorla_ledger::Records::read(&world.tables, key);
+    let mut arrays = world.all::<ArrayRecord>(Table::Arrays);
+    // One that is being removed is gone to whoever looks.
+    arrays.retain(|array| kept(&read, array.id).is_some());
     let tasks = arrays.iter().flat_map(|array| (array.first..=array.last).map(|index| array.id.task(index)));
     let records = records.chain(tasks.filter_map(|task| world.task(task)));
     let seen = records.map(|record| {

@@ -13,11 +13,20 @@ use super::{Array, Job, Model, State, Why, requests::What};
 
 impl Model {
     pub(super) fn submit_array(&mut self, submit: &SubmitArray, reply: &Reply) {
-        let Tasks::Range { first, last } = submit.tasks else { panic!("the model knows no items") };
-        let what = What::Array(Box::new((submit.spec.clone(), submit.tasks.clone(), submit.running_max)));
-        self.requested(&submit.request, what, reply, |model| {
-            let indices = (first..=last).collect();
-            model.accept_array(submit.request.id, indices, submit.spec.clone(), submit.running_max)
+        let SubmitArray { request, spec, tasks, running_max, .. } = submit;
+        let what = What::Array(Box::new((spec.clone(), tasks.clone(), *running_max)));
+        if let Some(Reply::Submitted { .. }) = self.requests.known(request, &what, self.now) {
+            self.give_up_upload(request);
+        }
+        self.requested(request, what, reply, |model| {
+            let (indices, items_of) = match tasks {
+                Tasks::Range { first, last } => ((*first..=*last).collect(), None),
+                Tasks::Items { count, digest } => match model.take_upload(request, *count, digest) {
+                    Ok(()) => ((0..*count).collect(), Some(request.id.0)),
+                    Err(refusal) => return Reply::Refused(refusal),
+                },
+            };
+            model.accept_array(request.id, indices, spec.clone(), *running_max, items_of)
         });
     }
 
@@ -26,7 +35,7 @@ impl Model {
         let Some(array) = self.arrays.iter().find(|array| array.id == of) else {
             return Reply::Refused(Refusal::JobIsUnknown);
         };
-        let (mut spec, cap) = (array.spec.clone(), array.cap);
+        let (mut spec, cap, items_of) = (array.spec.clone(), array.cap, array.items_of);
         if self.tasks(of).any(|task| !matches!(task.state, State::Ended(_))) {
             return Reply::Refused(Refusal::JobIsLive);
         }
@@ -36,7 +45,7 @@ impl Model {
             return Reply::Refused(Refusal::NothingToRetry);
         }
         spec.not_before = None;
-        self.accept_array(id, indices, spec, cap)
+        self.accept_array(id, indices, spec, cap, items_of)
     }
 
     pub(super) fn cancel_array(&mut self, id: u128) -> Reply {
@@ -93,11 +102,18 @@ impl Model {
         !array.cancelled && !self.is_held(job) && array.cap.is_none_or(|cap| placed < cap as usize)
     }
 
-    fn tasks(&self, array: u128) -> impl Iterator<Item = &Job> {
+    pub(super) fn tasks(&self, array: u128) -> impl Iterator<Item = &Job> {
         self.jobs.iter().filter(move |job| job.array == Some(array))
     }
 
-    fn accept_array(&mut self, id: JobId, indices: Vec<u32>, spec: JobSpec, cap: Option<u32>) -> Reply {
+    fn accept_array(
+        &mut self,
+        id: JobId,
+        indices: Vec<u32>,
+        spec: JobSpec,
+        cap: Option<u32>,
+        items_of: Option<u128>,
+    ) -> Reply {
         let submitted_at = self.now;
         let state = match spec.not_before {
             Some(until) if until.0 > submitted_at => State::Delayed(until.0),
@@ -105,7 +121,8 @@ impl Model {
         };
         self.accepted += 1;
         let order = self.accepted;
-        self.arrays.push(Array { id: id.0, order, spec: spec.clone(), cap, cancelled: false, paused: false });
+        let (cancelled, paused) = (false, false);
+        self.arrays.push(Array { id: id.0, order, spec: spec.clone(), cap, cancelled, paused, items_of });
         let task = |index| Job {
             id: id.task(index).0,
             order,

@@ -29,14 +29,24 @@ pub(super) enum What {
 }
 
 impl Requests {
-    /// The answer to a request that is not new, or cannot be known.
-    pub(super) fn known(&self, request: &Request, what: &What, now: u64) -> Option<Reply> {
+    /// Why nothing can be known of a request with this id.
+    pub(super) fn untimely(&self, request: &Request, now: u64) -> Option<Refusal> {
         let born = u64::try_from(request.id.0 >> 80).expect("48 bits");
         if self.horizon.is_some_and(|horizon| request.id.0 <= horizon) || born + WINDOW_MS < now {
-            return Some(Reply::Refused(Refusal::SubmitIsTooOld { oldest: Millis(0) }));
+            return Some(Refusal::SubmitIsTooOld { oldest: Millis(0) });
         }
-        if born > now + AHEAD_MS {
-            return Some(Reply::Refused(Refusal::RequestIsFromFuture { now: Millis(now) }));
+        (born > now + AHEAD_MS).then_some(Refusal::RequestIsFromFuture { now: Millis(now) })
+    }
+
+    /// Whether a request with this id is remembered.
+    pub(super) fn has(&self, id: JobId) -> bool {
+        self.asked.iter().any(|(first, ..)| first.id == id)
+    }
+
+    /// The answer to a request that is not new, or cannot be known.
+    pub(super) fn known(&self, request: &Request, what: &What, now: u64) -> Option<Reply> {
+        if let Some(refusal) = self.untimely(request, now) {
+            return Some(Reply::Refused(refusal));
         }
         let by_id = self.asked.iter().find(|(first, ..)| first.id == request.id);
         let same_key = |first: &Request| {

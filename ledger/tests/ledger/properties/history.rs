@@ -5,10 +5,11 @@ use proptest::{
     prop_oneof,
 };
 use quorla_ledger::{
-    command::{Assign, Command, EndAttempt, Tasks},
+    array::UploadRecord,
+    command::{Assign, Command, EndAttempt, PutItems, Tasks},
     disk::DiskLevel,
     ids::{Epoch, Fence, JobId, NodeId},
-    limits::DEDUP_WINDOW,
+    limits::{DEDUP_WINDOW, ITEMS_PER_BLOCK, UPLOAD_IDLE_MAX},
     outcome::{Exit, Tail, Tails},
     spec::{Backoff, JobSpec, LabelTest},
     tables::Table,
@@ -90,6 +91,22 @@ pub(crate) enum Op {
     ExpireJobs(u8),
     ExpireRequests(u8),
     ExpireEvents(u8),
+    /// Items for a new upload, or once more for an earlier one: the same, others, or those that follow.
+    Put {
+        which: u8,
+        change: u8,
+        items: u8,
+    },
+    /// An array of an upload's items, or of one more than there are.
+    SubmitItems {
+        which: u8,
+        shape: u8,
+        key: Option<u8>,
+        wrong: bool,
+    },
+    PassIdle,
+    ExpireUpload(u8),
+    ExpireArray(u8),
 }
 
 pub(crate) fn op() -> impl Strategy<Value = Op> {
@@ -129,6 +146,12 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
         1 => any::<u8>().prop_map(Op::ExpireJobs),
         1 => any::<u8>().prop_map(Op::ExpireRequests),
         1 => any::<u8>().prop_map(Op::ExpireEvents),
+        3 => (any::<u8>(), 0_u8..6, 1_u8..5).prop_map(|(which, change, items)| Op::Put { which, change, items }),
+        3 => (any::<u8>(), any::<u8>(), proptest::option::weighted(0.5, 0_u8..2), proptest::bool::weighted(0.2))
+            .prop_map(|(which, shape, key, wrong)| Op::SubmitItems { which, shape, key, wrong }),
+        1 => Just(Op::PassIdle),
+        1 => any::<u8>().prop_map(Op::ExpireUpload),
+        4 => any::<u8>().prop_map(Op::ExpireArray),
     ]
 }
 
@@ -142,6 +165,8 @@ pub(crate) struct History {
     jobs: Vec<JobId>,
     ends: Vec<(JobId, Fence)>,
     boots: u128,
+    puts: Vec<PutItems>,
+    arrays: Vec<JobId>,
 }
 
 impl History {
@@ -205,6 +230,19 @@ impl History {
                 vec![Command::ExpireJobs { jobs: ended.take(usize::from(count % 8)).copied().collect() }]
             }
             Op::ExpireRequests(count) => vec![expire_requests(world, count)],
+            Op::Put { which, change, items } => vec![self.put(which, change, items, world)],
+            Op::SubmitItems { which, shape, key, wrong } => self.submit_items(which, shape, key, wrong, world),
+            Op::PassIdle => {
+                world.now += UPLOAD_IDLE_MAX.0 + 1;
+                vec![]
+            }
+            Op::ExpireUpload(which) => {
+                let put = pick(&self.puts, which);
+                put.map(|put| Command::ExpireUpload { upload: put.upload }).into_iter().collect()
+            }
+            Op::ExpireArray(which) => {
+                pick(&self.arrays, which).map(|array| Command::ExpireArray { array }).into_iter().collect()
+            }
             Op::ExpireEvents(count) => {
                 let pages = world.pages().into_iter().take(usize::from(count % 16)).map(|page| page.first);
                 vec![Command::ExpireEvents { pages: pages.collect() }]
@@ -235,17 +273,51 @@ impl History {
             self.jobs.push(submit.request.id);
         }
         if let Command::SubmitArray(submit) = &command {
-            let (array, Tasks::Range { last, .. }) = (submit.request.id, &submit.tasks) else {
-                unreachable!("as drawn")
+            let (array, last) = match submit.tasks {
+                Tasks::Range { last, .. } => (submit.request.id, last),
+                Tasks::Items { count, .. } => (submit.request.id, count - 1),
             };
             self.jobs.push(array);
-            self.jobs.extend((0..=*last).map(|index| array.task(index)));
+            self.jobs.extend((0..=last).map(|index| array.task(index)));
+            self.arrays.push(array);
         }
         if let Command::Retry { request, .. } = &command {
             self.jobs.push(request.id);
+            self.arrays.extend(request.id.is_array().then_some(request.id));
         }
         self.asked.push(command.clone());
         vec![command]
+    }
+
+    fn put(&mut self, which: u8, change: u8, items: u8, world: &mut World) -> Command {
+        let named = |count: u32, from: u32| (from..from + count).map(|number| format!("item {number}")).collect();
+        let earlier = pick(&self.puts, which).filter(|_| change > 2);
+        let put = match (earlier, change) {
+            (Some(put), 3) => put,
+            (Some(put), 4) => PutItems { items: named(items.into(), 7), principal: BOB, ..put },
+            (Some(put), _) => PutItems { first: ITEMS_PER_BLOCK, items: named(items.into(), 0), ..put },
+            (None, _) => {
+                let id = world.request().id;
+                let upload = JobId::array(id.born_at(), id.random() << 20);
+                // A whole block can be followed by another one.
+                let count = if change == 0 { ITEMS_PER_BLOCK } else { items.into() };
+                PutItems { principal: ALICE, upload, first: 0, items: named(count, 0) }
+            }
+        };
+        self.puts.push(put.clone());
+        Command::PutItems(put)
+    }
+
+    fn submit_items(&mut self, which: u8, shape: u8, key: Option<u8>, wrong: bool, world: &mut World) -> Vec<Command> {
+        let small = |put: &&PutItems| put.items.len() < ITEMS_PER_BLOCK as usize && put.first == 0;
+        let small: Vec<PutItems> = self.puts.iter().filter(small).cloned().collect();
+        let Some(put) = pick(&small, which) else { return vec![] };
+        let uploads = world.all::<UploadRecord>(Table::Uploads);
+        let digest = uploads.iter().find(|upload| upload.id == put.upload).map_or([0; 16], |upload| upload.digest);
+        let mut submit = world.submission_of_array(shaped(shape, world.now), 1);
+        (submit.request.id, submit.request.key) = (put.upload, key.map(|key| format!("items {key}")));
+        submit.tasks = Tasks::Items { count: put.items.len() as u32 + u32::from(wrong), digest };
+        self.asked(Command::SubmitArray(submit))
     }
 
     fn repeat(&mut self, which: u8, change: u8, world: &mut World) -> Vec<Command> {

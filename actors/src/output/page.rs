@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     index::{Segment, Whose},
     record::{Frame, Record, Stream},
-    segment::{Next, Reader},
+    segment::Reader,
 };
 
 /// Bytes of records in one page; a record more may follow the last that fits.
@@ -103,8 +103,6 @@ pub(super) struct Known {
 pub(super) struct Look {
     pub(super) page: Page,
     pub(super) place: Option<Place>,
-    /// A segment whose end is cut off there, for nobody writes to it any more.
-    pub(super) torn: Option<(Segment, u64)>,
 }
 
 struct Looker<'a> {
@@ -121,7 +119,7 @@ struct Looker<'a> {
 pub(super) fn look(directory: &Path, known: &Known, query: &Query) -> io::Result<Look> {
     let rest = if known.live_until.is_some() { Rest::Live } else { Rest::Unknown };
     let page = Page { pieces: Vec::new(), next: query.from, rest };
-    let mut looker = Looker { query, look: Look { page, place: known.place, torn: None }, bytes: 0, looked_through: 0 };
+    let mut looker = Looker { query, look: Look { page, place: known.place }, bytes: 0, looked_through: 0 };
     let before = known.firsts.iter().rposition(|first| *first <= query.from).unwrap_or(0);
     for (position, first) in known.firsts.iter().enumerate().skip(before) {
         let segment = Segment { whose: known.whose, first: *first };
@@ -148,20 +146,22 @@ impl Looker<'_> {
                 return Ok(true);
             }
             match reader.next()? {
-                Next::Frame(Frame::Record(record)) if self.is_written(known, record.sequence) => self.take(record),
-                Next::Frame(Frame::End { next }) => {
+                Some(Frame::Record(record)) if self.is_written(known, record.sequence) => self.take(record),
+                Some(Frame::End { next }) => {
                     self.gap_until(next, |from, until| Piece::Withheld { from, until });
                     self.look.page.rest = Rest::Complete;
                     return Ok(true);
                 }
-                Next::Over | Next::Torn | Next::Frame(_) if !is_last => {
+                _ if !is_last => {
                     self.looked_through += reader.offset() - begun;
                     return Ok(false);
                 }
-                end => {
+                // Over or torn, nothing further can be read. The file stays as it is, for who may know how to mend it.
+                _ => {
                     self.look.place = Some(place);
-                    if end == Next::Torn && known.live_until.is_none() {
-                        self.look.torn = Some((segment, place.offset));
+                    // All before it was written: what can't be read of that is damaged.
+                    if let Some(until) = known.live_until {
+                        self.gap_until(until, |from, until| Piece::Gap { from, until });
                     }
                     return Ok(true);
                 }

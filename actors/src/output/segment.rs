@@ -36,16 +36,6 @@ pub(super) fn named(name: &str) -> Option<Segment> {
     Some(Segment { whose: Whose { job, fence: Fence(number(fence)?) }, first: number(first)? })
 }
 
-/// What comes next of a segment.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    Frame(Frame),
-    /// The last frame was the last byte.
-    Over,
-    /// What follows is no whole frame: cut off while it was written, or damaged.
-    Torn,
-}
-
 /// Reads frames one after the other.
 pub(super) struct Reader {
     fence: Fence,
@@ -72,18 +62,17 @@ impl Reader {
         self.offset
     }
 
-    pub(super) fn next(&mut self) -> io::Result<Next> {
+    /// The next frame; none where the segment is over, cut off or damaged.
+    pub(super) fn next(&mut self) -> io::Result<Option<Frame>> {
         loop {
             match decode(self.fence, &self.ahead[self.taken..]) {
                 Decoded::Whole(frame, used) => {
                     self.taken += used;
                     self.offset += u64::try_from(used).expect("a frame is bounded");
-                    return Ok(Next::Frame(frame));
+                    return Ok(Some(frame));
                 }
-                Decoded::Torn => return Ok(Next::Torn),
                 Decoded::Partial if self.read_more()? => {}
-                Decoded::Partial if self.taken == self.ahead.len() => return Ok(Next::Over),
-                Decoded::Partial => return Ok(Next::Torn),
+                Decoded::Partial | Decoded::Torn => return Ok(None),
             }
         }
     }

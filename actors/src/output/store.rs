@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use super::{
-    index::{Bounds, Index, Segment, Whose},
+    index::{Bounds, Index, Whose},
     page::{self, Known, Page, Place, Query, Rest},
     recorder::Recorder,
     segment,
@@ -186,9 +186,6 @@ impl Shared {
             };
             match page::look(&self.directory, &known, query) {
                 Ok(look) => {
-                    if let Some((segment, offset)) = look.torn {
-                        self.cut_off(&segment, offset);
-                    }
                     self.state().places.keep((query.fence, look.page.next), look.place);
                     return Ok(look.page);
                 }
@@ -209,13 +206,6 @@ impl Shared {
     fn is_expired(&self, known: &Known) -> bool {
         let kept = self.state().index.firsts(known.whose);
         known.firsts.iter().any(|first| !kept.contains(first))
-    }
-
-    /// Removes a torn end, so that it is looked at once only. What can't be cut is merely looked at again.
-    fn cut_off(&self, segment: &Segment, offset: u64) {
-        let path = segment::path(&self.directory, segment);
-        let cut = fs::OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(offset));
-        tracing::warn!(path = %path.display(), offset, cut = cut.is_ok(), "the end of an attempt's output was torn");
     }
 }
 

@@ -234,7 +234,7 @@ async fn old_output_goes_when_a_node_starts() {
 }
 
 #[tokio::test]
-async fn a_torn_end_is_cut_off_and_not_known() {
+async fn a_torn_end_is_not_known_and_its_file_stays() {
     for cut in [1, 20, 30] {
         let directory = tempfile::tempdir().unwrap();
         written(&store(directory.path(), AMPLE), FENCE, &lines(3)).await;
@@ -245,9 +245,47 @@ async fn a_torn_end_is_cut_off_and_not_known() {
         let (pieces, rest) = all(&again, 1).await;
         let whole = if cut > 25 { 2 } else { 3 };
         assert_eq!((pieces.len(), rest), (whole, Rest::Unknown), "cut by {cut}");
-        let frames = u64::try_from(whole).unwrap() * 125 + 4;
-        assert_eq!(files(directory.path())[0].metadata().unwrap().len(), frames, "cut by {cut}");
+        assert_eq!(files(directory.path())[0].metadata().unwrap().len(), length - cut, "cut by {cut}");
     }
+}
+
+#[tokio::test]
+async fn damage_ends_what_can_be_read_and_takes_nothing_away() {
+    let directory = tempfile::tempdir().unwrap();
+    written(&store(directory.path(), AMPLE), FENCE, &lines(3)).await;
+    let path = files(directory.path()).remove(0).path();
+    let sound = fs::read(&path).unwrap();
+    let mut damaged = sound.clone();
+    damaged[4 + 125 + 60] ^= 1;
+    fs::write(&path, &damaged).unwrap();
+    let store = store(directory.path(), AMPLE);
+    for _ in 0..2 {
+        let (pieces, rest) = all(&store, 1).await;
+        assert_eq!((pieces.len(), rest), (1, Rest::Unknown), "the second record is damaged");
+    }
+    assert!(fs::read(&path).unwrap() == damaged, "whoever can mend it finds all of it");
+    fs::write(&path, &sound).unwrap();
+    assert_eq!(all(&store, 1).await.1, Rest::Complete);
+}
+
+#[tokio::test]
+async fn damage_of_a_running_attempts_output_is_a_gap_and_no_standstill() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(directory.path(), AMPLE);
+    let mut recorder = store.begin(JOB, FENCE);
+    for (stream, bytes) in lines(3) {
+        recorder.push(stream, bytes).await;
+    }
+    while all(&store, 1).await.0.len() < 3 {
+        tokio::task::yield_now().await;
+    }
+    let path = files(directory.path()).remove(0).path();
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"?", 4 + 125 + 60).unwrap();
+    let (pieces, rest) = all(&store, 1).await;
+    assert_eq!((pieces.len(), &pieces[1], rest), (2, &Piece::Gap { from: 2, until: 4 }, Rest::Live));
+    recorder.finish().await.unwrap();
+    assert_eq!(all(&store, 4).await, (Vec::new(), Rest::Unknown));
 }
 
 #[tokio::test]

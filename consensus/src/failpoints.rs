@@ -2,7 +2,7 @@
 //!
 //! They exist only in builds with debug assertions; in a release `check` is an empty function.
 //! A point is armed with `arm`, or for a child process through the environment variable
-//! `QUORLA_FAILPOINTS=name=action@count;...`, where action is `error` or `abort` and the count says
+//! `QUORLA_FAILPOINTS=name=action@count;...`, where action is `error`, `abort` or `hang` and the count says
 //! at which pass through the point it fires (1 when absent). Anything else in it ends the process at the first
 //! point that is met, so that no test passes by a typing error.
 
@@ -15,6 +15,8 @@ pub enum Action {
     Error,
     /// The process ends at once, as if killed.
     Abort,
+    /// The step does not return before the point is disarmed: a disk that hangs and reports no error.
+    Hang,
 }
 
 /// Every point there is, in the order in which a command meets them; those of the actors come last.
@@ -55,7 +57,7 @@ mod armed {
     use std::collections::HashMap;
     use std::path::{Path, PathBuf};
     use std::sync::atomic::{AtomicBool, Ordering};
-    use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+    use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
     use super::{Action, io};
 
@@ -68,6 +70,7 @@ mod armed {
     type Key = (&'static str, Option<PathBuf>);
 
     static ANY_ARMED: AtomicBool = AtomicBool::new(false);
+    static DISARMED: Condvar = Condvar::new();
 
     fn points() -> MutexGuard<'static, HashMap<Key, Point>> {
         static ARMED: OnceLock<Mutex<HashMap<Key, Point>>> = OnceLock::new();
@@ -84,7 +87,8 @@ mod armed {
             let action = match action {
                 "error" => Action::Error,
                 "abort" => Action::Abort,
-                _ => end_over(item, "its action is neither error nor abort"),
+                "hang" => Action::Hang,
+                _ => end_over(item, "its action is none of error, abort and hang"),
             };
             let known = super::POINTS.iter().find(|point| **point == name);
             let known = known.unwrap_or_else(|| end_over(item, "there is no such point"));
@@ -110,6 +114,7 @@ mod armed {
     /// Takes the point away again.
     pub fn disarm(point: &'static str, scope: &Path) {
         points().remove(&(point, Some(scope.to_path_buf())));
+        DISARMED.notify_all();
     }
 
     /// Whether the point was reached and did its work.
@@ -129,7 +134,7 @@ mod armed {
             .keys()
             .find(|(name, place)| *name == point && place.as_ref().is_none_or(|place| scope.starts_with(place)))
             .cloned();
-        let Some(found) = key.and_then(|key| armed.get_mut(&key)) else { return Ok(()) };
+        let Some((key, found)) = key.and_then(|key| Some((key.clone(), armed.get_mut(&key)?))) else { return Ok(()) };
         if found.fired {
             return Ok(());
         }
@@ -141,6 +146,11 @@ mod armed {
         match found.action {
             Action::Error => Err(io::Error::other(format!("failpoint {point}"))),
             Action::Abort => std::process::abort(),
+            Action::Hang => {
+                let hung = DISARMED.wait_while(armed, |armed| armed.contains_key(&key));
+                drop(hung.unwrap_or_else(PoisonError::into_inner));
+                Ok(())
+            }
         }
     }
 }

@@ -20,6 +20,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use thiserror::Error;
@@ -64,7 +65,13 @@ pub struct Settings {
     pub attempts_max: u32,
     /// Where control groups are made; the place belongs to this agent alone too.
     pub cgroups: CgroupSettings,
+    /// How long an attempt whose processes have ended waits for the disk, [`SETTLE_MAX`] but in tests.
+    pub settle_max: Duration,
 }
+
+/// How long an attempt that has ended waits until its output is written: longer than a busy disk takes for all that may
+/// wait for it, and no longer, for its place is taken so long.
+pub const SETTLE_MAX: Duration = Duration::from_secs(30);
 
 /// What can go wrong with the agent itself.
 #[derive(Debug, Error)]
@@ -128,7 +135,7 @@ impl ProcessAgent {
         let (child, socket) = start_warden(&command).map_err(failed)?;
         let warden_pid = child.id().ok_or(ProcessError::WardenIsGone)?;
         let attempts_max = settings.attempts_max.min(SLOTS_MAX);
-        let shared = Arc::new(Shared::new(attempts_max, abilities.cgroups.clone()));
+        let shared = Arc::new(Shared::new(attempts_max, settings.settle_max, abilities.cgroups.clone()));
         let (say_gone, gone) = watch::channel(false);
         let (stop, stopped) = oneshot::channel();
         let mut link = link::Link::new(socket, Arc::clone(&shared), directories.clone());

@@ -6,6 +6,7 @@
 
 mod ending;
 mod groups;
+mod hung_disk;
 mod limits;
 mod node_death;
 mod outcome;

@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use quorla_actors::process::agent::{ProcessAgent, Settings, WardenCommand};
+use quorla_actors::process::agent::{ProcessAgent, SETTLE_MAX, Settings, WardenCommand};
 use quorla_actors::process::cgroup::CgroupSettings;
 use quorla_actors::process::outcome::{ProcessOutcome, Tail};
 use quorla_actors::process::spec::{Identity, ProcessSpec};
@@ -59,8 +59,19 @@ pub(crate) async fn setting() -> Setting {
 }
 
 pub(crate) async fn setting_in(cgroups: CgroupSettings) -> Setting {
+    setting_with(|settings| settings.cgroups = cgroups).await
+}
+
+/// An agent whose settings are not the usual ones.
+pub(crate) async fn setting_with(change: impl FnOnce(&mut Settings)) -> Setting {
     let scratch = Scratch::new();
-    let settings = Settings { directories: scratch.join("fresh"), attempts_max: 256, cgroups };
+    let mut settings = Settings {
+        directories: scratch.join("fresh"),
+        attempts_max: 256,
+        cgroups: cgroups(),
+        settle_max: SETTLE_MAX,
+    };
+    change(&mut settings);
     let agent = ProcessAgent::start(role("warden", "warden_role"), settings).await.unwrap();
     Setting { agent, scratch }
 }

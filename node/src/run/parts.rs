@@ -7,7 +7,7 @@ use quorla_actors::{
     output::{Bounds, OutputStore},
     planning::retention::Retention,
     process::{
-        agent::{Abilities, ProcessAgent, Settings as ProcessSettings, WardenCommand},
+        agent::{Abilities, ProcessAgent, SETTLE_MAX, Settings as ProcessSettings, WardenCommand},
         cgroup::CgroupSettings,
     },
     root::{AgentSettings, RestartBudget, SchedulerSettings, Settings as ActorSettings},
@@ -140,7 +140,12 @@ pub(super) async fn process_agent(
     let slots = capacity(config).slots;
     let node: String = own.key.0.iter().take(CGROUP_KEY_BYTES).map(|byte| format!("{byte:02x}")).collect();
     let cgroups = CgroupSettings { parent: config.resources.cgroup.clone(), node };
-    let settings = ProcessSettings { directories: beside.join("work"), attempts_max: 2 * slots.max(1), cgroups };
+    let settings = ProcessSettings {
+        directories: beside.join("work"),
+        attempts_max: 2 * slots.max(1),
+        cgroups,
+        settle_max: SETTLE_MAX,
+    };
     let agent = ProcessAgent::start(warden, settings).await;
     Ok(Arc::new(agent.map_err(|error| NodeError::Actors { reason: error.to_string() })?))
 }

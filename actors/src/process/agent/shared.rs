@@ -5,6 +5,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 
@@ -47,6 +48,7 @@ struct State {
 pub(super) struct Shared {
     state: Mutex<State>,
     attempts_max: usize,
+    pub(super) settle_max: Duration,
     /// Rung when there is something to send.
     pub(super) bell: Notify,
 }
@@ -59,10 +61,10 @@ pub(super) struct Message {
 }
 
 impl Shared {
-    pub(super) fn new(attempts_max: u32, cgroups: Cgroups) -> Self {
+    pub(super) fn new(attempts_max: u32, settle_max: Duration, cgroups: Cgroups) -> Self {
         let attempts_max = usize::try_from(attempts_max).expect("at most 65,536");
         let state = State { cgroups: Some(cgroups), ..State::default() };
-        Self { state: Mutex::new(state), attempts_max, bell: Notify::new() }
+        Self { state: Mutex::new(state), attempts_max, settle_max, bell: Notify::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -19,6 +19,6 @@ pub mod outcome;
 mod ring;
 pub mod spec;
 mod sys;
-mod users;
+pub mod users;
 pub mod warden;
 mod wire;

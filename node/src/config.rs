@@ -167,6 +167,8 @@ pub struct ResourcesConfig {
     pub slots: Option<u32>,
     /// The cgroup below which jobs with limits get theirs; `None`: the node's own.
     pub cgroup: Option<PathBuf>,
+    /// Users that jobs may name to run as; `None`: any whose uid is not 0.
+    pub run_as: Option<Vec<String>>,
 }
 
 /// `[http]`: the loopback port of health, readiness and metrics.

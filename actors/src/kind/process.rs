@@ -183,7 +183,9 @@ fn not_started(error: &ProcessError) -> AttemptEnd {
         ProcessError::Refused(refusal) => {
             let cause = match refusal {
                 SpecRefusal::LimitIsUnsupported { .. } => StartFailure::Limit,
-                SpecRefusal::UserCannotBeChanged { .. } | SpecRefusal::UserIsUnknown(_) => StartFailure::User,
+                SpecRefusal::UserCannotBeChanged { .. }
+                | SpecRefusal::UserIsUnknown(_)
+                | SpecRefusal::UserIsNotAllowed(_) => StartFailure::User,
                 _ => StartFailure::Machine,
             };
             Exit::NotStarted { cause, message: error.to_string() }

@@ -32,6 +32,7 @@ use tokio::task::JoinHandle;
 use super::cgroup::CgroupSettings;
 use super::spec::ProcessSpec;
 use super::sys::SLOTS_MAX;
+use super::users::Users;
 pub use abilities::Abilities;
 pub use attempt::{Attempt, Killer};
 use shared::Shared;
@@ -65,6 +66,8 @@ pub struct Settings {
     pub attempts_max: u32,
     /// Where control groups are made; the place belongs to this agent alone too.
     pub cgroups: CgroupSettings,
+    /// Whom attempts may name to run as.
+    pub users: Users,
     /// How long an attempt whose processes have ended waits for the disk, [`SETTLE_MAX`] but in tests.
     pub settle_max: Duration,
 }
@@ -129,7 +132,7 @@ impl ProcessAgent {
     pub async fn start(command: WardenCommand, settings: Settings) -> Result<Self, ProcessError> {
         let directories = directories::prepare(&settings.directories)?;
         // Before the warden is there: it is to be in the cgroup that the node ends up in.
-        let abilities = Arc::new(Abilities::find(&settings.cgroups));
+        let abilities = Arc::new(Abilities::find(&settings.cgroups, &settings.users));
         aftermath::clear_groups(&abilities.cgroups).await;
         let failed = |source| ProcessError::StartWarden { program: command.program.clone(), source };
         let (child, socket) = start_warden(&command).map_err(failed)?;

@@ -1,4 +1,5 @@
-//! Who attempts may run as: whether this process can change users, and which numbers a name stands for.
+//! Who attempts may run as: whether this process can change users, whom it lets be named, and which numbers a name stands
+//! for.
 //!
 //! Names are those of `/etc/passwd` alone. Asking the name services of the system may take a network's time, and a node
 //! has leases to renew.
@@ -9,6 +10,37 @@ use super::spec::User;
 /// CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_KILL, CAP_SETGID, CAP_SETUID.
 const CAPABILITIES: [(u8, &str); 5] =
     [(0, "CAP_CHOWN"), (1, "CAP_DAC_OVERRIDE"), (5, "CAP_KILL"), (6, "CAP_SETGID"), (7, "CAP_SETUID")];
+
+/// Whom a spec may name to run as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Users {
+    /// Anybody whose uid is not 0: root's attempts could change the node itself, and all that it limits.
+    AnyButRoot,
+    /// These, each a name or `uid:gid`. Somebody else's numbers are theirs, however they are written.
+    Listed(Vec<String>),
+}
+
+impl Users {
+    pub(super) fn allow(&self, user: User) -> bool {
+        match self {
+            Self::AnyButRoot => user.uid != 0,
+            Self::Listed(names) => names.iter().any(|name| resolve(name) == Some(user)),
+        }
+    }
+
+    /// Whether one of them is root.
+    pub(super) fn allow_root(&self) -> bool {
+        match self {
+            Self::AnyButRoot => false,
+            Self::Listed(names) => names.iter().any(|name| resolve(name).is_some_and(|user| user.uid == 0)),
+        }
+    }
+
+    /// Whether nobody may be named.
+    pub(super) const fn are_none(&self) -> bool {
+        matches!(self, Self::Listed(names) if names.is_empty())
+    }
+}
 
 /// Which of the rights to change users this process lacks.
 pub(super) fn lacking() -> Vec<&'static str> {
@@ -58,6 +90,22 @@ mod tests {
         for wrong in ["12", "12:", ":13", "4294967295:0", "-1:0", "a:b"] {
             assert_eq!(numbers(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn only_who_is_listed_is_allowed_and_root_never_by_default() {
+        let user = |uid, gid| User { uid, gid };
+        let listed = |names: &[&str]| Users::Listed(names.iter().map(|name| (*name).to_owned()).collect());
+        for (users, allowed, refused) in [
+            (Users::AnyButRoot, vec![user(1, 0), user(65_534, 65_534)], vec![user(0, 0), user(0, 5)]),
+            (listed(&["12:13", "root"]), vec![user(12, 13), user(0, 0)], vec![user(12, 0), user(0, 5), user(1, 1)]),
+            (listed(&[]), vec![], vec![user(0, 0), user(12, 13)]),
+        ] {
+            assert!(allowed.iter().all(|user| users.allow(*user)), "{users:?}");
+            assert!(!refused.iter().any(|user| users.allow(*user)), "{users:?}");
+        }
+        let root = [Users::AnyButRoot, listed(&["12:13"]), listed(&["0:5"]), listed(&["root"])];
+        assert_eq!(root.map(|users| users.allow_root()), [false, false, true, true]);
     }
 
     #[test]

@@ -137,6 +137,7 @@ async fn what_is_no_warden_is_refused() {
         directories: scratch.join("fresh"),
         attempts_max: 1,
         cgroups: crate::setting::cgroups(),
+        users: quorla_actors::process::users::Users::AnyButRoot,
         settle_max: quorla_actors::process::agent::SETTLE_MAX,
     };
     let mut command = role("warden", "warden_role");

@@ -8,6 +8,7 @@ use quorla_actors::process::agent::{ProcessAgent, SETTLE_MAX, Settings, WardenCo
 use quorla_actors::process::cgroup::CgroupSettings;
 use quorla_actors::process::outcome::{ProcessOutcome, Tail};
 use quorla_actors::process::spec::{Identity, ProcessSpec};
+use quorla_actors::process::users::Users;
 
 pub(crate) fn boot_ms() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
@@ -69,6 +70,7 @@ pub(crate) async fn setting_with(change: impl FnOnce(&mut Settings)) -> Setting 
         directories: scratch.join("fresh"),
         attempts_max: 256,
         cgroups: cgroups(),
+        users: Users::AnyButRoot,
         settle_max: SETTLE_MAX,
     };
     change(&mut settings);

@@ -5,8 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use quorla_actors::process::agent::{ProcessError, SpecRefusal};
 use quorla_actors::process::outcome::{Exit, SpawnFailureKind};
 use quorla_actors::process::spec::{ProcessSpec, WorkingDirectory};
+use quorla_actors::process::users::Users;
 
-use crate::setting::{Setting, eventually, marked, marker, program, setting, shell, text};
+use crate::setting::{Setting, eventually, marked, marker, program, setting, setting_with, shell, text};
 
 /// Nobody, by numbers and by name.
 const NOBODY: &str = "65534:65534";
@@ -80,6 +81,25 @@ async fn a_directory_that_is_closed_to_the_user_is_not_entered() {
     let spec = ProcessSpec { directory: WorkingDirectory::Named(closed), ..as_user(NOBODY, program("true", &[])) };
     let Exit::SpawnFailed(failure) = setting.run(spec).await.exit else { panic!("it started") };
     assert_eq!(failure.kind, SpawnFailureKind::WorkingDirectory, "{failure:?}");
+}
+
+#[tokio::test]
+async fn only_a_user_that_the_node_allows_is_run_as() {
+    let Some(setting) = able().await else { return };
+    let not_allowed = |setting: &Setting, user: &str| match setting.agent.run(as_user(user, program("true", &[]))) {
+        Err(ProcessError::Refused(SpecRefusal::UserIsNotAllowed(name))) => name == user,
+        _ => false,
+    };
+    assert!(["root", "0:0", "0:65534"].iter().all(|user| not_allowed(&setting, user)), "not root by default");
+    assert!(!setting.agent.abilities().changes_to_root());
+    let listed = setting_with(|settings| settings.users = Users::Listed(vec!["nobody".into(), "0:0".into()])).await;
+    assert!(not_allowed(&listed, "1:1") && not_allowed(&listed, "0:1"));
+    assert!(listed.agent.abilities().changes_to_root());
+    for (user, uid) in [(NOBODY, "65534\n"), ("root", "0\n")] {
+        assert_eq!(text(&listed.run(as_user(user, program("id", &["-u"]))).await.stdout), uid, "{user}");
+    }
+    let nobody = setting_with(|settings| settings.users = Users::Listed(Vec::new())).await;
+    assert!(not_allowed(&nobody, NOBODY) && !nobody.agent.abilities().changes_users());
 }
 
 #[tokio::test]

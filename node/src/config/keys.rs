@@ -40,6 +40,7 @@ pub const KEYS: &[Key] = &[
     key("resources.memory", "(three quarters of the machine's)", "the memory that jobs may reserve here"),
     key("resources.slots", "(4 per core)", "the attempts that run here at once"),
     key("resources.cgroup", "(the node's own)", "the cgroup below which jobs with limits get theirs"),
+    key("resources.run_as", "(any but uid 0)", "the users that jobs may name to run as here"),
     key("http.bind", "127.0.0.1:7711", "the TCP address of health, readiness and metrics"),
     key("http.max_body", "1MiB", "the largest HTTP request body"),
     key("limits.client_connections", "256", "the client connections accepted at once"),

@@ -92,6 +92,7 @@ fn every_kind_of_problem_has_its_code() {
         ("[cluster]\nseeds = [\"a\"]\n", "config_invalid_value"),
         ("[cluster]\nexpect = 0\n", "config_out_of_range"),
         ("[resources]\nslots = 257\n", "config_out_of_range"),
+        ("[resources]\nrun_as = [\"\"]\n", "config_invalid_value"),
         ("[limits]\nclient_connections = 1025\n", "config_out_of_range"),
         ("[node]\nlabels = { \"a=b\" = \"c\" }\n", "config_invalid_value"),
         ("[raft]\nheartbeat = \"900ms\"\n", "config_conflict"),

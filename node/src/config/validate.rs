@@ -26,6 +26,8 @@ use crate::identity::KeyFiles;
 const SEEDS_MAX: usize = 64;
 /// More than half of a disk is never kept free.
 const DISK_PERCENT_MAX: u32 = 50;
+/// Names of users that jobs may run as.
+const RUN_AS_MAX: usize = 64;
 
 /// Builds the configuration. What could not be read has its default in the result, and a problem beside it.
 pub(super) fn build(draft: &Draft, problems: &mut Problems) -> Config {
@@ -129,7 +131,13 @@ impl Reader<'_> {
             memory_bytes: self.optional("resources.memory", value::bytes),
             slots: self.optional("resources.slots", value::count),
             cgroup: self.optional("resources.cgroup", cgroup),
+            run_as: self.optional("resources.run_as", value::list),
         };
+        let users = resources.run_as.as_deref().unwrap_or_default();
+        self.check_range("resources.run_as", users.len(), 0..=RUN_AS_MAX);
+        if users.iter().any(String::is_empty) {
+            self.invalid("resources.run_as", "an empty text is no user".to_owned());
+        }
         if let Some(slots) = resources.slots {
             self.check_range("resources.slots", u64::from(slots), 0..=NODE_SLOTS_MAX);
         }

@@ -15,7 +15,7 @@ use crate::abilities;
 /// The ledger's specification of a client's job.
 pub fn spec(job: client::JobRequest) -> JobSpec {
     let name = job.name.clone().unwrap_or_else(|| default_name(job.command.first()));
-    let abilities = abilities::needed(&job.limits, job.run_as.is_some());
+    let abilities = abilities::needed(&job.limits, job.run_as.as_deref());
     JobSpec {
         name,
         queue: job.queue,

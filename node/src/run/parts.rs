@@ -9,6 +9,7 @@ use quorla_actors::{
     process::{
         agent::{Abilities, ProcessAgent, SETTLE_MAX, Settings as ProcessSettings, WardenCommand},
         cgroup::CgroupSettings,
+        users::Users,
     },
     root::{AgentSettings, RestartBudget, SchedulerSettings, Settings as ActorSettings},
 };
@@ -144,6 +145,7 @@ pub(super) async fn process_agent(
         directories: beside.join("work"),
         attempts_max: 2 * slots.max(1),
         cgroups,
+        users: config.resources.run_as.clone().map_or(Users::AnyButRoot, Users::Listed),
         settle_max: SETTLE_MAX,
     };
     let agent = ProcessAgent::start(warden, settings).await;

@@ -2,7 +2,7 @@
 
 use crate::process::cgroup::{CgroupSettings, Cgroups, Controller, Version};
 use crate::process::spec::{ProcessSpec, User};
-use crate::process::users;
+use crate::process::users::{self, Users};
 
 use super::SpecRefusal;
 
@@ -12,12 +12,14 @@ pub struct Abilities {
     pub(super) cgroups: Cgroups,
     /// Rights that are missing to run attempts as other users.
     rights_lacking: Vec<&'static str>,
+    users: Users,
 }
 
 impl Abilities {
     /// Looks for and tries everything.
-    pub(super) fn find(settings: &CgroupSettings) -> Self {
-        let found = Self { cgroups: Cgroups::open(settings), rights_lacking: users::lacking() };
+    pub(super) fn find(settings: &CgroupSettings, users: &Users) -> Self {
+        let (cgroups, rights_lacking) = (Cgroups::open(settings), users::lacking());
+        let found = Self { cgroups, rights_lacking, users: users.clone() };
         for controller in [Controller::Cpu, Controller::Memory, Controller::Processes] {
             match found.cgroups.place(controller) {
                 Ok(place) => {
@@ -26,7 +28,7 @@ impl Abilities {
                 Err(why) => tracing::info!(?controller, why, "jobs that demand this limit do not run here"),
             }
         }
-        if !found.changes_users() {
+        if !found.rights_lacking.is_empty() {
             tracing::info!(lacking = ?found.rights_lacking, "jobs that run as another user do not run here");
         }
         found
@@ -38,10 +40,22 @@ impl Abilities {
         self.cgroups.place(controller).as_ref().ok().map(|place| place.version)
     }
 
-    /// Whether attempts can run as other users.
+    /// Whether attempts can run as other users: it has the rights, and somebody may be named.
     #[must_use]
     pub fn changes_users(&self) -> bool {
-        self.rights_lacking.is_empty()
+        self.rights_lacking.is_empty() && !self.users.are_none()
+    }
+
+    /// Whether they can run as root, which takes the same rights and being allowed.
+    #[must_use]
+    pub fn changes_to_root(&self) -> bool {
+        self.changes_users() && self.users.allow_root()
+    }
+
+    /// Whom attempts may name.
+    #[must_use]
+    pub const fn users(&self) -> &Users {
+        &self.users
     }
 
     /// Refuses what can't be done here; gives the user to run as.
@@ -52,10 +66,14 @@ impl Abilities {
         let Some(name) = &spec.run_as else {
             return Ok(None);
         };
-        if !self.changes_users() {
+        if !self.rights_lacking.is_empty() {
             return Err(SpecRefusal::UserCannotBeChanged { lacking: self.rights_lacking.join(", ") });
         }
-        users::resolve(name).map(Some).ok_or_else(|| SpecRefusal::UserIsUnknown(name.clone()))
+        let user = users::resolve(name).ok_or_else(|| SpecRefusal::UserIsUnknown(name.clone()))?;
+        if !self.users.allow(user) {
+            return Err(SpecRefusal::UserIsNotAllowed(name.clone()));
+        }
+        Ok(Some(user))
     }
 }
 

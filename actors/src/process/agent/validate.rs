@@ -58,6 +58,9 @@ pub enum SpecRefusal {
     /// There is no such user.
     #[error("run as {0:?}: this machine has no such user, and it is not of the form uid:gid")]
     UserIsUnknown(String),
+    /// The node's configuration does not let it be named.
+    #[error("run as {0:?}: this node's configuration does not allow this user")]
+    UserIsNotAllowed(String),
     /// As many attempts as allowed are running.
     #[error("{attempts_max} attempts are running, as many as allowed")]
     TooManyAttempts {

@@ -66,7 +66,9 @@ doctest: setup
 # The real-process tests run the dev binary `quorla`, so all targets are built first, with the very same flags.
 tests: build ## unit, property, simulation and real-process tests; TEST=name for some of them
 	@echo '--- tests'
-	@$(in_env) if command -v cargo-nextest >/dev/null; then cargo nextest run --workspace $(TEST); \
+	@$(in_env) export QUORLA_TESTS_LEFT_OUT="$$(realpath $(target))/tests-left-out"; : > "$$QUORLA_TESTS_LEFT_OUT"; \
+	  trap 'sort -u "$$QUORLA_TESTS_LEFT_OUT"' EXIT; \
+	  if command -v cargo-nextest >/dev/null; then cargo nextest run --workspace $(TEST); \
 	  else cargo test --workspace --lib --bins --tests $(TEST) -- --test-threads=2; fi
 
 tidy: build ## layering, sizes and banned words only

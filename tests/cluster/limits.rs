@@ -3,6 +3,7 @@
 use quorla_client::{AttemptOutcome, JobRequest};
 use quorla_tests::command::Shell;
 use quorla_tests::gate::Gate;
+use quorla_tests::left_out::{Needs, leave_out};
 use quorla_tests::trial::{Trial, settings, with};
 use serde_json::{Value, json};
 
@@ -16,8 +17,8 @@ async fn told(shell: &Shell, arguments: &[&str]) -> String {
 async fn over_its_memory_a_job_is_oom_and_its_neighbour_is_not() {
     let trial = Trial::start(settings(1)).await;
     if !trial.view_of(0).await.labels.contains_key("quorla.limits.memory") {
-        println!("left out: no memory limit here; it needs a cgroup that this user may write to (root, or delegated)");
-        return trial.stop().await;
+        trial.stop().await;
+        return leave_out(Needs::Cgroup, "a memory limit takes a cgroup that this user may write to");
     }
     let (shell, gate) = (Shell::of(&trial), Gate::closed());
     let mut beside = gate.job();

@@ -9,6 +9,7 @@ pub mod disk;
 pub mod eventually;
 pub mod gate;
 pub mod http;
+pub mod left_out;
 pub mod load;
 pub mod relay;
 pub mod small_disk;

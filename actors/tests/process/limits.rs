@@ -9,6 +9,7 @@ use quorla_actors::process::cgroup::{CgroupSettings, Controller};
 use quorla_actors::process::outcome::Exit;
 use quorla_actors::process::spec::{Limits, ProcessSpec};
 
+use crate::left_out::{Needs, leave_out};
 use crate::setting::{Setting, cgroups, eventually, marked, marker, program, setting, setting_in, shell, text};
 
 const TERM: i32 = 15;
@@ -20,10 +21,8 @@ pub(crate) async fn able(controller: Controller) -> Option<(Setting, String)> {
     let node = cgroups.node.clone();
     let setting = setting_in(cgroups).await;
     if setting.agent.abilities().limits(controller).is_none() {
-        println!(
-            "left out: no {} limit here; it needs a cgroup that this user may write to (root, or delegated)",
-            controller.as_str()
-        );
+        let why = setting.agent.abilities().why_unlimited(controller).unwrap_or_default();
+        leave_out(Needs::Cgroup, &format!("no {} limit here: {why}", controller.as_str()));
         return None;
     }
     Some((setting, node))
@@ -123,9 +122,8 @@ async fn all_limits_together_hold_for_one_attempt() {
         processes_max: Some(8),
         ..Limits::default()
     };
-    if setting.agent.abilities().limits(Controller::Memory).is_none() {
-        println!("left out: no memory limit here");
-        return;
+    if let Some(why) = setting.agent.abilities().why_unlimited(Controller::Memory) {
+        return leave_out(Needs::Cgroup, &format!("no memory limit here: {why}"));
     }
     let outcome = setting.run(limited(all, shell("cat /proc/self/cgroup"))).await;
     let joined = text(&outcome.stdout).lines().filter(|line| line.contains(&node)).count();

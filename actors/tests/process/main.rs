@@ -7,6 +7,9 @@
 mod ending;
 mod groups;
 mod hung_disk;
+#[allow(unreachable_pub, reason = "the harness of the cluster tests exports it")]
+#[path = "../../../tests/src/left_out.rs"]
+mod left_out;
 mod limits;
 mod node_death;
 mod outcome;

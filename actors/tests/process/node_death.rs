@@ -7,6 +7,7 @@ use quorla_actors::process::agent::ProcessError;
 use quorla_actors::process::outcome::Exit;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::left_out::{Needs, leave_out};
 use crate::setting::{Scratch, boot_ms, eventually, marked, marker, program, role, setting, shell};
 
 fn signal(pid: u32, signal: Signal) {
@@ -103,8 +104,7 @@ fn in_a_pid_namespace_a_killed_warden_leaves_nothing_either() {
         command.args(namespace).args(["--pid", "--fork", "--mount-proc"]).arg(program).args(arguments).output()
     };
     if !inside("true".as_ref(), &[]).is_ok_and(|output| output.status.success()) {
-        println!("left out: a PID namespace needs root or user namespaces");
-        return;
+        return leave_out(Needs::Namespaces, "a PID namespace takes root or user namespaces");
     }
     let test = ["--exact", "node_death::a_killed_warden_is_noticed_and_leaves_nothing"];
     let output = inside(std::env::current_exe().unwrap().as_os_str(), &test).unwrap();

@@ -7,6 +7,7 @@ use quorla_actors::process::outcome::{Exit, SpawnFailureKind};
 use quorla_actors::process::spec::{ProcessSpec, WorkingDirectory};
 use quorla_actors::process::users::Users;
 
+use crate::left_out::{Needs, leave_out};
 use crate::setting::{Setting, eventually, marked, marker, program, setting, setting_with, shell, text};
 
 /// Nobody, by numbers and by name.
@@ -17,7 +18,7 @@ async fn able() -> Option<Setting> {
     if setting.agent.abilities().changes_users() {
         return Some(setting);
     }
-    println!("left out: running as another user needs root, or CAP_SETUID and what goes with it");
+    leave_out(Needs::Root, "running as another user takes root, or CAP_SETUID and what goes with it");
     None
 }
 

@@ -7,6 +7,7 @@ use quorla_cli::local::Settings;
 use quorla_client::{AttemptOutcome, JobId, JobRequest, JobState};
 use quorla_tests::disk::lines_with;
 use quorla_tests::eventually::eventually_holds;
+use quorla_tests::left_out::{Needs, leave_out};
 use quorla_tests::small_disk::{may_mount, with_small_disk};
 use quorla_tests::trial::{Trial, settings, with};
 use rand::rngs::StdRng;
@@ -41,8 +42,7 @@ async fn a_write_that_fails_stops_the_node_and_no_other() {
 #[tokio::test]
 async fn a_full_disk_under_the_log_or_the_state_stops_the_node_and_no_other() {
     if !may_mount() {
-        println!("left out: mounting a small disk needs root or user namespaces; the failpoints show the same");
-        return;
+        return leave_out(Needs::Namespaces, "mounting a small disk; the failpoints show the same");
     }
     for (folder, mebibytes, words) in [("log", 6, "the log"), ("state", 12, "the state")] {
         let directory = tempfile::tempdir().unwrap();
@@ -63,8 +63,7 @@ async fn a_full_disk_under_the_log_or_the_state_stops_the_node_and_no_other() {
 #[tokio::test]
 async fn a_full_disk_under_output_ends_the_job_that_prints_and_no_node() {
     if !may_mount() {
-        println!("left out: mounting a small disk needs root or user namespaces; the failpoints show the same");
-        return;
+        return leave_out(Needs::Namespaces, "mounting a small disk; the failpoints show the same");
     }
     let directory = tempfile::tempdir().unwrap();
     let mut small = unguarded(settings(3));

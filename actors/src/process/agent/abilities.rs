@@ -40,6 +40,12 @@ impl Abilities {
         self.cgroups.place(controller).as_ref().ok().map(|place| place.version)
     }
 
+    /// Why this is not limited here; none: it is.
+    #[must_use]
+    pub fn why_unlimited(&self, controller: Controller) -> Option<&str> {
+        self.cgroups.place(controller).as_ref().err().map(String::as_str)
+    }
+
     /// Whether attempts can run as other users: it has the rights, and somebody may be named.
     #[must_use]
     pub fn changes_users(&self) -> bool {

@@ -133,7 +133,7 @@ impl ProcessAgent {
         let directories = directories::prepare(&settings.directories)?;
         // Before the warden is there: it is to be in the cgroup that the node ends up in.
         let abilities = Arc::new(Abilities::find(&settings.cgroups, &settings.users));
-        aftermath::clear_groups(&abilities.cgroups).await;
+        aftermath::clear_leftovers(&settings.cgroups, &abilities.cgroups).await;
         let failed = |source| ProcessError::StartWarden { program: command.program.clone(), source };
         let (child, socket) = start_warden(&command).map_err(failed)?;
         let warden_pid = child.id().ok_or(ProcessError::WardenIsGone)?;

@@ -4,13 +4,14 @@
 //! each attempt that demands a limit, and only for those ([`Group`]). Refuses to know attempts beyond their fences.
 //! Invariants:
 //! - a demanded limit is in force before the attempt's program runs, or the attempt is refused;
-//! - groups lie below `quorla/<node>`, one directory per fence, so that a start in the same place finds what a crash left.
+//! - groups lie below `quorla/<node>`, one directory per fence, so that a start in any place finds what a crash left.
 //!
 //! Why not a crate: ARCHITECTURE.md has the comparison.
 
 mod files;
 mod group;
 mod hierarchies;
+mod leftovers;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -56,6 +57,30 @@ pub struct CgroupSettings {
 
 /// Where a controller's groups are made, or why they can't be.
 pub(super) type Found = Result<Place, String>;
+
+/// Kills whatever is in groups that an earlier process of this node made in any place, and removes them; true when none is
+/// left but the places in use. Dying takes a moment: call it again.
+pub(super) fn clear_leftovers(settings: &CgroupSettings, in_use: &Cgroups) -> bool {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let in_use = in_use.directories();
+    let mut cleared = true;
+    for directory in leftovers::find(&hierarchies::mounted(&mounts), &settings.node) {
+        cleared &= clear_below(&directory);
+        if !in_use.contains(&directory) {
+            let _ = std::fs::remove_dir(&directory); // It is looked for again at the next start.
+        }
+    }
+    cleared
+}
+
+fn clear_below(directory: &Path) -> bool {
+    let gone = |directory: &PathBuf| {
+        let group = Group::left_at(directory.clone());
+        group.kill();
+        group.remove()
+    };
+    files::children(directory).iter().filter(|directory| !gone(directory)).count() == 0
+}
 
 /// A directory that holds one group per attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,13 +177,7 @@ impl Cgroups {
     /// Kills whatever is in groups of this node and removes them; true when none is left. Dying takes a moment: call it
     /// again.
     pub(super) fn clear(&self) -> bool {
-        let left: Vec<PathBuf> = self.directories().iter().flat_map(|directory| files::children(directory)).collect();
-        let gone = |directory| {
-            let group = Group::left_at(directory);
-            group.kill();
-            group.remove()
-        };
-        left.into_iter().filter(|directory| !gone(directory.clone())).count() == 0
+        self.directories().iter().filter(|directory| !clear_below(directory)).count() == 0
     }
 
     /// Removes the node's own directories, once they are empty.

@@ -7,6 +7,7 @@ use quorla_actors::process::outcome::Exit;
 use quorla_actors::process::spec::{Limits, ProcessSpec};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::left_out::{Needs, leave_out};
 use crate::limits::{able, directories, groups};
 use crate::setting::{Scratch, eventually, marked, marker, role, setting_in, shell};
 
@@ -88,4 +89,31 @@ async fn what_an_earlier_epoch_left_is_killed_and_removed_at_the_start() {
     assert_eq!((marked(&marker), groups(&node)), (vec![], vec![]));
     assert_eq!(waiting.await.unwrap().exit, Exit::Signaled(9));
     assert_eq!(next.run(limited("exit 0")).await.exit, Exit::Exited(0));
+}
+
+#[tokio::test]
+async fn what_was_left_in_another_cgroup_is_found_too() {
+    let Some((setting, node)) = able(Controller::Processes).await else { return };
+    drop(setting);
+    let parent = format!("/quorla-test-{node}");
+    let elsewhere = CgroupSettings { parent: Some(parent.clone().into()), node: node.clone() };
+    let before = setting_in(elsewhere).await;
+    if let Some(why) = before.agent.abilities().why_unlimited(Controller::Processes) {
+        return leave_out(Needs::Cgroup, &format!("no second place for groups: {why}"));
+    }
+    let marker = marker();
+    let attempt = before.agent.run(limited(&format!("sleep {marker}"))).unwrap();
+    let waiting = tokio::spawn(attempt.wait());
+    eventually("it runs", || !marked(&marker).is_empty()).await;
+    // The next start is told of no parent: it is in its own cgroup.
+    let next = setting_in(CgroupSettings { parent: None, node: node.clone() }).await;
+    assert_eq!((marked(&marker), groups(&node)), (vec![], vec![]));
+    assert_eq!(waiting.await.unwrap().exit, Exit::Signaled(9));
+    assert!(directories(&node).iter().all(|directory| !directory.to_string_lossy().contains(&parent)));
+    assert_eq!(next.run(limited("exit 0")).await.exit, Exit::Exited(0));
+    drop(before);
+    for place in directories(&parent[1..]) {
+        let _ = std::fs::remove_dir(place.join("quorla"));
+        std::fs::remove_dir(place).unwrap();
+    }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitOptions};
 
-use crate::process::cgroup::Cgroups;
+use crate::process::cgroup::{self, CgroupSettings, Cgroups};
 use crate::process::children::{Children, groups};
 
 const ROUND: Duration = Duration::from_millis(5);
@@ -38,8 +38,17 @@ pub(super) async fn kill_adopted() {
 /// Removes the control groups that attempts of a warden before left, with what still lives in them. What can't be
 /// removed is left: it keeps its limits, and the next start tries again.
 pub(super) async fn clear_groups(cgroups: &Cgroups) {
+    until_cleared(|| cgroups.clear()).await;
+}
+
+/// The same for those of earlier processes of this node, wherever they made them.
+pub(super) async fn clear_leftovers(settings: &CgroupSettings, in_use: &Cgroups) {
+    until_cleared(|| cgroup::clear_leftovers(settings, in_use)).await;
+}
+
+async fn until_cleared(clear: impl Fn() -> bool) {
     for _ in 0..GROUP_ROUNDS_MAX {
-        if cgroups.clear() {
+        if clear() {
             return;
         }
         tokio::time::sleep(ROUND).await;

@@ -36,6 +36,11 @@ pub(super) fn parse(mounts: &str, own: &str, parent: Option<&Path>) -> Vec<Hiera
     mounts.lines().filter_map(|line| hierarchy(line, own, parent)).collect()
 }
 
+/// Where hierarchies are mounted.
+pub(super) fn mounted(mounts: &str) -> Vec<PathBuf> {
+    parse(mounts, "", Some(Path::new("/"))).into_iter().map(|hierarchy| hierarchy.base).collect()
+}
+
 /// `31 23 0:28 ROOT MOUNT rw,... [tags] - cgroup SOURCE rw,memory`
 fn hierarchy(line: &str, own: &str, parent: Option<&Path>) -> Option<Hierarchy> {
     let (mount, file_system) = line.split_once(" - ")?;

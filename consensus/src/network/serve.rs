@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use openraft::async_runtime::WatchReceiver;
 use openraft::storage::Snapshot;
+use tokio::sync::oneshot;
 
 use super::envelope::{self, Envelope, Kind};
 use super::snapshot::{self, Answer, Head, Pieces};
@@ -103,7 +104,10 @@ impl Server {
     pub(crate) async fn serve_append(&self, from: [u8; 32], duplex: Duplex) -> Result<(), TransportError> {
         let Duplex { mut sink, source } = duplex;
         let (sender, senders_id) = tokio::sync::watch::channel(0);
-        let requests = Requests { server: self.clone(), from, source, sender };
+        // openraft reads them in a task of its own. That is to end with this call, not with the next word of a peer that may
+        // be dead: it holds the state.
+        let (_serving, served) = oneshot::channel();
+        let requests = Requests { server: self.clone(), from, source, sender, served };
         let mut answers = std::pin::pin!(self.raft.stream_append(futures::stream::unfold(requests, Requests::next)));
         while let Some(answer) = answers.next().await {
             let answer = answer.map_err(broken)?;
@@ -150,11 +154,19 @@ struct Requests {
     from: [u8; 32],
     source: Box<dyn FrameSource>,
     sender: tokio::sync::watch::Sender<u64>,
+    /// Resolves once nobody waits for answers any more.
+    served: oneshot::Receiver<()>,
 }
 
 impl Requests {
     async fn next(mut self) -> Option<(openraft::raft::AppendEntriesRequest<TypeConfig>, Self)> {
-        match self.read().await {
+        let Self { server, from, source, sender, served } = &mut self;
+        let read = tokio::select! {
+            biased;
+            _ = served => return None,
+            read = read_append(server, *from, source.as_mut(), sender) => read,
+        };
+        match read {
             Ok(request) => request.map(|request| (request, self)),
             Err(error) => {
                 tracing::debug!(%error, "replication from a member broke");
@@ -162,14 +174,19 @@ impl Requests {
             }
         }
     }
+}
 
-    async fn read(&mut self) -> Result<Option<openraft::raft::AppendEntriesRequest<TypeConfig>>, TransportError> {
-        let Some(frame) = self.source.recv().await? else { return Ok(None) };
-        let (envelope, body) = self.server.read(self.from, frame)?;
-        self.sender.send_replace(envelope.from);
-        if envelope.kind != Kind::Append {
-            return Err(broken(format!("{:?} on the append channel", envelope.kind)));
-        }
-        append::decode(body).map(Some)
+async fn read_append(
+    server: &Server,
+    from: [u8; 32],
+    source: &mut dyn FrameSource,
+    sender: &tokio::sync::watch::Sender<u64>,
+) -> Result<Option<openraft::raft::AppendEntriesRequest<TypeConfig>>, TransportError> {
+    let Some(frame) = source.recv().await? else { return Ok(None) };
+    let (envelope, body) = server.read(from, frame)?;
+    sender.send_replace(envelope.from);
+    if envelope.kind != Kind::Append {
+        return Err(broken(format!("{:?} on the append channel", envelope.kind)));
     }
+    append::decode(body).map(Some)
 }

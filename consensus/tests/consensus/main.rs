@@ -13,6 +13,7 @@ mod happy_path;
 mod losses;
 mod membership;
 mod overload;
+mod release;
 mod snapshots;
 mod storage_suite;
 mod time;

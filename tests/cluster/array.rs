@@ -118,11 +118,16 @@ async fn a_cancelled_array_stops_what_runs_and_starts_nothing_more() {
     assert!(String::from_utf8_lossy(&explained.stdout).contains("at most 2 tasks at once"), "{explained:?}");
     let dry = json(&shell, &["array", "cancel", "last", "--dry-run", "-o", "json"], "").await;
     assert_eq!(dry["tasks"], 1_000_000);
+    let mut watch = shell.run(&["array", "status", "last", "--watch=10ms", "-o", "jsonl"]);
+    let watch = watch.stdout(Stdio::piped()).spawn().unwrap();
     let cancelled = shell.run(&["array", "cancel", "last", "--reason", "enough"]).output().await.unwrap();
     assert!(cancelled.status.success(), "{cancelled:?}");
     let ended = trial.ended(array).await;
     assert_eq!((ended.state, ended.reason.as_deref()), (JobState::Cancelled, Some("enough")), "{ended:?}");
     assert_eq!(ended.tasks.unwrap().cancelled, 1_000_000);
+    let watched = watch.wait_with_output().await.unwrap();
+    let last = String::from_utf8(watched.stdout).unwrap().lines().last().map(str::to_owned).unwrap();
+    assert!(watched.status.success() && last.contains("\"cancelled\""), "it ends with the array: {last}");
     let wait = shell.run(&["job", "wait", "last/5"]).output().await.unwrap();
     assert_eq!(wait.status.code(), Some(11), "{wait:?}");
     trial.stop().await;

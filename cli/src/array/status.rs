@@ -11,7 +11,7 @@ use crate::fault::Fault;
 use crate::job::held;
 use crate::output::{Document, Output, Table, date, json, printed, span};
 use crate::session::Session;
-use crate::watch::Watch;
+use crate::watch::{Seen, Watch};
 
 #[derive(Debug, Args)]
 pub(crate) struct Status {
@@ -32,9 +32,10 @@ pub(super) async fn run(arguments: &Status, session: &Session, output: &Output) 
         let document = document(&view, &pace.borrow());
         pace.borrow_mut().look(&view);
         output.screen()?;
-        printed(output, &document, Exit::OK)
+        let exit = printed(output, &document, Exit::OK)?;
+        Ok(if view.state.is_ended() { Seen::Over(exit) } else { Seen::Going(exit) })
     };
-    arguments.watch.run(output, look).await
+    arguments.watch.until_over(output, look).await
 }
 
 /// An array with its tasks by state.

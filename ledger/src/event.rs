@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     disk::DiskLevel,
     ids::{Epoch, Fence, JobId, NodeId},
-    outcome::StopCause,
+    outcome::{Deadline, StopCause},
     units::Millis,
 };
 
@@ -88,7 +88,14 @@ pub enum Event {
         draining: bool,
     },
     /// The tasks of an array that had never been given a place ended, all together.
-    TasksClosed(JobId),
+    TasksClosed {
+        /// The array.
+        array: JobId,
+        /// How many.
+        tasks: u32,
+        /// The deadline that passed; none: somebody cancelled the array.
+        deadline: Option<Deadline>,
+    },
     /// A job or an array may not start any more, or may again.
     JobPaused {
         /// The job.

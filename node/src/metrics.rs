@@ -20,7 +20,7 @@ use quorla_client::Request;
 use quorla_ledger::disk::DiskLevel;
 use thiserror::Error;
 
-pub use jobs::{job_ended, jobs_submitted};
+pub use jobs::{job_ended, jobs_submitted, tasks_closed};
 pub use network::{Carried, Losses, count_packets, record_round_trip, set_connections_open};
 pub use queues::{QUEUES_NAMED_MAX, QueueTotals};
 

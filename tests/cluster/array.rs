@@ -8,6 +8,7 @@ use futures::StreamExt as _;
 use quorla_client::{ArrayRequest, JobId, JobRequest, JobState, ListQuery};
 use quorla_tests::command::Shell;
 use quorla_tests::eventually::eventually_holds;
+use quorla_tests::http;
 use quorla_tests::trial::{Trial, results, settings, with_short_leases};
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
@@ -128,9 +129,18 @@ async fn a_cancelled_array_stops_what_runs_and_starts_nothing_more() {
     let watched = watch.wait_with_output().await.unwrap();
     let last = String::from_utf8(watched.stdout).unwrap().lines().last().map(str::to_owned).unwrap();
     assert!(watched.status.success() && last.contains("\"cancelled\""), "it ends with the array: {last}");
+    eventually_holds("each task that ended is counted", async || ended_tasks(&trial).await == 1_000_000).await;
     let wait = shell.run(&["job", "wait", "last/5"]).output().await.unwrap();
     assert_eq!(wait.status.code(), Some(11), "{wait:?}");
     trial.stop().await;
+}
+
+/// Jobs that were cancelled, as the node counts them.
+async fn ended_tasks(trial: &Trial) -> u64 {
+    let http = &trial.cluster.nodes()[0].ready().expect("the node was ready").http;
+    let metrics = http::get(http, "/metrics").await.map_or_else(String::new, |answer| answer.body);
+    let value = metrics.lines().find_map(|line| line.strip_prefix("quorla_jobs_ended_total{state=\"cancelled\"} "));
+    value.map_or(0, |value| value.parse().unwrap())
 }
 
 /// Runs a command that must succeed, with this input, and reads what it prints.

@@ -210,7 +210,7 @@ impl<R: Records> Transaction<'_, R> {
     /// What waits for a first place ends, all together.
     fn close_array(&mut self, id: JobId, deadline: Option<Deadline>) {
         let at = self.now();
-        let closed = self.change_array(id, |progress| {
+        let tasks = self.change_array(id, |progress| {
             let waiting = std::mem::take(&mut progress.counts.waiting);
             match deadline {
                 Some(_) => progress.counts.deadline_exceeded += waiting,
@@ -219,10 +219,10 @@ impl<R: Records> Transaction<'_, R> {
             if waiting > 0 {
                 progress.closed = Some(Closed { at, deadline });
             }
-            waiting > 0
+            waiting
         });
-        if closed {
-            self.happen(Event::TasksClosed(id));
+        if tasks > 0 {
+            self.happen(Event::TasksClosed { array: id, tasks, deadline });
         }
     }
 

@@ -105,7 +105,7 @@ impl Ended {
                 self.ring_all();
             }
             expected = page.first + u64::try_from(page.events.len()).expect("a length fits 64 bits");
-            if page.events.iter().any(|event| matches!(event, Event::TasksClosed(_))) {
+            if page.events.iter().any(|event| matches!(event, Event::TasksClosed { .. })) {
                 // They ended all together, without an event each.
                 self.ring_all();
             }

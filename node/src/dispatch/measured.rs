@@ -75,6 +75,7 @@ impl Measuring<'_> {
                     }
                     Event::AttemptAssigned { job, .. } => happened.started.push(*job),
                     Event::JobEnded(job) => happened.ended.push(*job),
+                    Event::TasksClosed { tasks, deadline, .. } => metrics::tasks_closed(*tasks, deadline.is_some()),
                     _ => {}
                 }
             }

@@ -40,7 +40,7 @@ impl Told {
         Some(match event {
             Event::JobSubmitted(job) => Self { what: What::Submitted, ..plain(job, "job_submitted") },
             Event::JobQueued(job) => plain(job, "job_queued"),
-            Event::TasksClosed(array) => plain(array, "tasks_closed"),
+            Event::TasksClosed { array, .. } => plain(array, "tasks_closed"),
             Event::JobEnded(job) => Self { what: What::Ended, ..plain(job, "job_ended") },
             Event::JobBackedOff { job, until } => Self { until: Some(*until), ..plain(job, "job_backed_off") },
             Event::AttemptAssigned { job, fence, node } => {

@@ -17,10 +17,7 @@ const STATES: [&str; 4] = ["succeeded", "failed", "cancelled", "deadline_exceede
 
 pub(super) fn describe() {
     describe_counter!(SUBMITTED, "Jobs accepted while this node led, each task of an array one of them.");
-    describe_counter!(
-        ENDED,
-        "Jobs and tasks that ended while this node led, by how; tasks that never ran and ended with their array apart."
-    );
+    describe_counter!(ENDED, "Jobs that ended while this node led, by how, each task of an array one of them.");
     let seconds = |name: &'static str, help: &'static str| describe_histogram!(name, Unit::Seconds, help);
     seconds(QUEUED_TIME, "From the submit of a job that ended to its first assignment, a wanted delay included.");
     seconds(RUN_TIME, "From the last assignment of a job that ended to its end.");
@@ -34,6 +31,12 @@ pub(super) fn describe() {
 /// Counts so many jobs that were accepted.
 pub fn jobs_submitted(jobs: u64) {
     counter!(SUBMITTED).increment(jobs);
+}
+
+/// Counts tasks that ended all together, without having run.
+pub fn tasks_closed(tasks: u32, by_deadline: bool) {
+    let state = if by_deadline { STATES[3] } else { STATES[2] };
+    counter!(ENDED, "state" => state).increment(tasks.into());
 }
 
 /// Records how a job ended and how long it took; nothing for one that has not.

@@ -116,7 +116,7 @@ const fn job_of(event: &Event) -> Option<JobId> {
         | Event::NodeLapsed { .. }
         | Event::NodeDrained { .. }
         | Event::NodeGuarded { .. }
-        | Event::TasksClosed(_) => None,
+        | Event::TasksClosed { .. } => None,
         // What may start is another question.
         Event::JobPaused { .. } | Event::QueuePaused { .. } => None,
     }

@@ -232,7 +232,7 @@ fn events() -> Vec<Event> {
         Event::NodeRegistered { node, epoch },
         Event::NodeLapsed { node, epoch },
         Event::NodeDrained { node, draining: true },
-        Event::TasksClosed(job),
+        Event::TasksClosed { array: job, tasks: 300, deadline: Some(Deadline::Job) },
         Event::JobPaused { job, paused: true },
         Event::QueuePaused { queue: "queue".into(), paused: false },
         Event::NodeGuarded { node, level: DiskLevel::Critical },
@@ -249,6 +249,6 @@ const fn known(event: &Event) {
         Event::AttemptEnded { .. } | Event::AttemptLost { .. } => {}
         Event::JobBackedOff { .. } | Event::NodeReserved { .. } => {}
         Event::NodeRegistered { .. } | Event::NodeLapsed { .. } | Event::NodeDrained { .. } => {}
-        Event::TasksClosed(_) | Event::JobPaused { .. } | Event::QueuePaused { .. } | Event::NodeGuarded { .. } => {}
+        Event::TasksClosed { .. } | Event::JobPaused { .. } | Event::QueuePaused { .. } | Event::NodeGuarded { .. } => {}
     }
 }

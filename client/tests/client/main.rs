@@ -5,6 +5,7 @@
 mod authority;
 mod follow;
 mod frames;
+mod golden;
 mod outcomes;
 mod pipelining;
 mod redirects;

@@ -230,6 +230,17 @@ impl History {
                 vec![Command::ExpireJobs { jobs: ended.take(usize::from(count % 8)).copied().collect() }]
             }
             Op::ExpireRequests(count) => vec![expire_requests(world, count)],
+            Op::ExpireEvents(count) => {
+                let pages = world.pages().into_iter().take(usize::from(count % 16)).map(|page| page.first);
+                vec![Command::ExpireEvents { pages: pages.collect() }]
+            }
+            _ => self.of_arrays(op, world),
+        }
+    }
+
+    /// What happens to items and to arrays that ended.
+    fn of_arrays(&mut self, op: &Op, world: &mut World) -> Vec<Command> {
+        match *op {
             Op::Put { which, change, items } => vec![self.put(which, change, items, world)],
             Op::SubmitItems { which, shape, key, wrong } => self.submit_items(which, shape, key, wrong, world),
             Op::PassIdle => {
@@ -243,10 +254,7 @@ impl History {
             Op::ExpireArray(which) => {
                 pick(&self.arrays, which).map(|array| Command::ExpireArray { array }).into_iter().collect()
             }
-            Op::ExpireEvents(count) => {
-                let pages = world.pages().into_iter().take(usize::from(count % 16)).map(|page| page.first);
-                vec![Command::ExpireEvents { pages: pages.collect() }]
-            }
+            _ => unreachable!("the caller looked"),
         }
     }
 

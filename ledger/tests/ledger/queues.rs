@@ -99,7 +99,13 @@ fn queues_are_told_in_pages() {
 #[test]
 fn different_queues_are_bounded() {
     let mut world = World::new();
-    let jobs: Vec<_> = (0..QUEUES_MAX).map(|n| world.submit(in_queue(&format!("queue-{n}"), 50))).collect();
+    let mut jobs = Vec::new();
+    for n in 0..QUEUES_MAX {
+        let submit = world.submission(in_queue(&format!("queue-{n}"), 50));
+        jobs.push(submit.request.id);
+        world.apply_bytes(&[quorla_ledger::codec::encode_command(&Command::Submit(submit))]);
+    }
+    assert_eq!(world.ledger.queue_counts().count(), QUEUES_MAX);
     let more = Command::Submit(world.submission(in_queue("more", 50)));
     assert_eq!(world.refused(more), Refusal::QueuesAreExhausted);
     let request = world.request();

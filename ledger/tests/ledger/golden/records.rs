@@ -249,6 +249,7 @@ const fn known(event: &Event) {
         Event::AttemptEnded { .. } | Event::AttemptLost { .. } => {}
         Event::JobBackedOff { .. } | Event::NodeReserved { .. } => {}
         Event::NodeRegistered { .. } | Event::NodeLapsed { .. } | Event::NodeDrained { .. } => {}
-        Event::TasksClosed { .. } | Event::JobPaused { .. } | Event::QueuePaused { .. } | Event::NodeGuarded { .. } => {}
+        Event::TasksClosed { .. } | Event::JobPaused { .. } | Event::QueuePaused { .. } | Event::NodeGuarded { .. } => {
+        }
     }
 }

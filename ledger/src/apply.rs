@@ -5,9 +5,11 @@ pub(crate) mod array_expiry;
 pub(crate) mod assign;
 pub(crate) mod attempt;
 pub(crate) mod cluster;
+pub(crate) mod drain;
 pub(crate) mod expire;
 pub(crate) mod guard;
 pub(crate) mod job;
+pub(crate) mod label;
 pub(crate) mod node;
 pub(crate) mod pause;
 pub(crate) mod request;
@@ -44,7 +46,7 @@ impl<R: Records> Transaction<'_, R> {
             Command::AdmitStorage(admission) => self.admit_storage(&admission),
             Command::RegisterNode(registration) => self.register_node(registration),
             Command::LapseNode { node, epoch } => self.lapse_node(node, epoch),
-            Command::DrainNode { request, node, draining } => self.drain_node(&request, node, draining),
+            Command::DrainNode(drain) => self.drain_node(drain),
             Command::Submit(submit) => self.submit(submit),
             Command::Retry { request, job, seed } => self.retry(&request, job, seed),
             Command::Cancel { request, job, reason } => self.cancel(&request, job, reason),
@@ -65,6 +67,9 @@ impl<R: Records> Transaction<'_, R> {
             Command::PauseJob { request, job, paused, reason } => self.pause_job(&request, job, paused, reason),
             Command::PauseQueue { request, queue, paused, reason } => self.pause_queue(&request, queue, paused, reason),
             Command::GuardNode { node, epoch, level } => self.guard_node(node, epoch, level),
+            Command::StopDrained { node } => self.stop_drained(node),
+            Command::LabelNode(label) => self.label_node(&label),
+            Command::RemoveNode { node } => self.remove_node(node),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A command carries everything that apply may need, time and random bits included, for apply reads neither (R8).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -34,14 +34,7 @@ pub enum Command {
         epoch: Epoch,
     },
     /// Stops or resumes handing new attempts to a node.
-    DrainNode {
-        /// Who asks.
-        request: Request,
-        /// The node.
-        node: NodeId,
-        /// Whether it drains from now on.
-        draining: bool,
-    },
+    DrainNode(DrainNode),
     /// Accepts a job; assigns it at once when nothing waiting could use the place (R19).
     Submit(Submit),
     /// Submits an ended job's specification again, as a new job.
@@ -155,6 +148,18 @@ pub enum Command {
         /// How full it is.
         level: DiskLevel,
     },
+    /// Stops what still runs on a draining node whose deadline has passed; it runs again elsewhere.
+    StopDrained {
+        /// The node.
+        node: NodeId,
+    },
+    /// Sets and removes labels of a node, over those that it registers.
+    LabelNode(LabelNode),
+    /// Forgets a node that was to leave, once its last epoch is over.
+    RemoveNode {
+        /// The node.
+        node: NodeId,
+    },
 }
 
 /// Who asks for a change, and under which name it is remembered (R10).
@@ -205,6 +210,41 @@ pub struct RegisterNode {
     pub boot: BootId,
     /// The newest command version that it can apply (R8).
     pub command_version: u8,
+}
+
+/// See [`Command::DrainNode`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainNode {
+    /// Who asks.
+    pub request: Request,
+    /// The node.
+    pub node: NodeId,
+    /// How it drains from now on; none: it takes new work again.
+    pub drain: Option<DrainOrder>,
+}
+
+/// How a node drains. Ordered again, what is said replaces what was said before, and what is not said stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainOrder {
+    /// What still runs there so long from now is stopped and runs again elsewhere; none: it is let end.
+    pub deadline: Option<Millis>,
+    /// Why, for people; at most [`crate::limits::Limit::ReasonBytes`].
+    pub reason: Option<String>,
+    /// Whether the node is forgotten once nothing runs there and its epoch is over.
+    pub leaves: bool,
+}
+
+/// See [`Command::LabelNode`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelNode {
+    /// Who asks.
+    pub request: Request,
+    /// The node.
+    pub node: NodeId,
+    /// Labels to set.
+    pub set: BTreeMap<String, String>,
+    /// Labels to remove, of those that were set so.
+    pub remove: BTreeSet<String>,
 }
 
 /// See [`Command::Submit`].

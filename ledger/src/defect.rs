@@ -26,6 +26,10 @@ pub enum Defect {
     QueueStaysPaused,
     /// A node that says that its disk is full is answered, and gets attempts all the same.
     GuardForgotten,
+    /// The deadline of a drain is never looked at.
+    DrainDeadlineForgotten,
+    /// What a drain stops ends like an attempt that failed.
+    DrainCostsAttempt,
 }
 
 impl Defect {

@@ -117,6 +117,10 @@ pub enum Event {
         /// How full it is.
         level: DiskLevel,
     },
+    /// Operators changed a node's labels.
+    NodeLabelled(NodeId),
+    /// A node that left was forgotten.
+    NodeRemoved(NodeId),
 }
 
 /// The events of one entry, as stored.

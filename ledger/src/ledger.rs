@@ -216,6 +216,14 @@ impl Ledger {
         uploads.find(|upload| upload.is_idle(now)).map(|upload| upload.id)
     }
 
+    /// A draining node whose deadline has passed and where something runs that nobody stops.
+    #[must_use]
+    pub fn node_to_clear(&self, now: Millis) -> Option<NodeId> {
+        let forgotten = self.hot.defect.is(Defect::DrainDeadlineForgotten);
+        let mut overdue = self.hot.nodes.overdue(now).filter(|_| !forgotten);
+        overdue.find(|node| node.runs()).map(|node| node.record.id)
+    }
+
     /// All nodes, by id.
     pub fn nodes(&self) -> impl Iterator<Item = NodeView<'_>> {
         self.hot.nodes.iter().map(NodeView)
@@ -243,6 +251,18 @@ impl<'l> NodeView<'l> {
     #[must_use]
     pub const fn record(&self) -> &'l NodeRecord {
         &self.0.record
+    }
+
+    /// Its labels in force, those that operators set over those that it registered.
+    #[must_use]
+    pub const fn labels(&self) -> &'l BTreeMap<String, String> {
+        &self.0.labels
+    }
+
+    /// The job or array that it is kept free for.
+    #[must_use]
+    pub fn reserved_for(&self) -> Option<JobId> {
+        self.0.reserved.map(|(_, job)| job)
     }
 
     /// What is not taken.
@@ -289,8 +309,14 @@ pub fn check_stateless(command: &Command) -> Result<(), Refusal> {
         Command::PauseQueue { request, queue, reason, .. } => {
             crate::apply::pause::check_queue(request, queue, reason.as_deref())
         }
-        Command::Retry { request, .. } | Command::DrainNode { request, .. } => {
-            crate::apply::request::check_key(request)
+        Command::Retry { request, .. } => crate::apply::request::check_key(request),
+        Command::DrainNode(drain) => {
+            crate::apply::request::check_key(&drain.request)?;
+            crate::apply::drain::check(drain)
+        }
+        Command::LabelNode(label) => {
+            crate::apply::request::check_key(&label.request)?;
+            crate::apply::label::check(label)
         }
         Command::RegisterNode(RegisterNode { name, labels, capacity, .. }) => {
             crate::apply::node::check(name, labels, capacity).map_err(Refusal::SpecIsInvalid)

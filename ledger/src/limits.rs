@@ -164,6 +164,8 @@ pub const NODES_MAX: usize = 1_024;
 /// Slots of one node, so that ending all its attempts is one bounded command (R8): each may be the last task of an array
 /// that is being stopped, which touches six records.
 pub const NODE_SLOTS_MAX: u64 = 160;
+/// Labels that begin so are what a node says of itself; operators set others.
+pub const RESERVED_LABEL_PREFIX: &str = "quorla.";
 /// Storage incarnations that are remembered.
 pub const STORAGES_MAX: u64 = 4_096;
 /// Attempts that a job's record keeps; older ones are counted, not kept.

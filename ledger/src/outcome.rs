@@ -95,6 +95,8 @@ pub enum StopCause {
     AttemptTimeout,
     /// The whole job's timeout passed.
     JobTimeout,
+    /// Its node's deadline for draining passed: it runs again elsewhere, whatever this attempt comes to.
+    Drain,
 }
 
 /// Which deadline passed.

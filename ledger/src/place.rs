@@ -4,7 +4,7 @@
 //! bounds for simple one-dimensional packing algorithms", SIAM J. Comput. 3, 1974), summed over CPU, memory and slots as
 //! shares of the node's capacity; then the one with the fewest labels, which are left for jobs that ask for them.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use crate::{
     disk::DiskLevel,
@@ -27,13 +27,14 @@ pub(crate) struct Wish<'j> {
 #[derive(Clone)]
 pub(crate) struct Candidate<'n> {
     pub(crate) record: &'n NodeRecord,
+    pub(crate) labels: &'n BTreeMap<String, String>,
     pub(crate) free: Resources,
     pub(crate) reserved: Option<(Rank, JobId)>,
 }
 
 impl<'n> Candidate<'n> {
     pub(crate) const fn of(node: &'n HotNode) -> Self {
-        Self { record: &node.record, free: node.free, reserved: node.reserved }
+        Self { record: &node.record, labels: &node.labels, free: node.free, reserved: node.reserved }
     }
 
     /// Why this node cannot take the job now; nothing if it can.
@@ -68,13 +69,13 @@ impl<'n> Candidate<'n> {
         if !self.record.up {
             return Some(Obstacle::Down);
         }
-        if self.record.draining || self.record.retiring {
+        if self.record.drain.is_some() || self.record.retiring {
             return Some(Obstacle::Draining);
         }
         if self.record.disk != DiskLevel::Fine {
             return Some(Obstacle::DiskIsLow);
         }
-        if let Some(unmet) = demand.unmet(&self.record.labels) {
+        if let Some(unmet) = demand.unmet(self.labels) {
             return Some(Obstacle::LabelsDiffer { label: &unmet.label });
         }
         lack(&self.record.capacity, &demand.resources).map(Obstacle::TooSmall)
@@ -118,7 +119,7 @@ pub(crate) fn place<'n>(wish: &Wish<'_>, candidates: impl Iterator<Item = Candid
     candidates
         .filter(|candidate| candidate.takes(wish))
         .min_by_key(|candidate| {
-            (candidate.leftover(&wish.demand.resources), candidate.record.labels.len(), candidate.record.id)
+            (candidate.leftover(&wish.demand.resources), candidate.labels.len(), candidate.record.id)
         })
         .map(|candidate| candidate.record.id)
 }

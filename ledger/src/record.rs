@@ -210,8 +210,8 @@ pub struct NodeRecord {
     pub boot: BootId,
     /// Whether that epoch's lease has not lapsed.
     pub up: bool,
-    /// Takes nothing new, whichever epoch it has.
-    pub draining: bool,
+    /// How it drains, whichever epoch it has; none: it takes new work.
+    pub drain: Option<Drain>,
     /// Takes nothing new in this epoch, which is about to end.
     pub retiring: bool,
     /// The newest command version that it can apply.
@@ -220,6 +220,21 @@ pub struct NodeRecord {
     pub registered_at: Millis,
     /// How full its disk is, as it said last (R22).
     pub disk: DiskLevel,
+    /// Labels that operators set; each hides a registered one of its name, and lasts over epochs.
+    pub operator_labels: BTreeMap<String, String>,
+}
+
+/// A node that takes nothing new.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drain {
+    /// Since then.
+    pub since: Millis,
+    /// What still runs there then is stopped and runs again elsewhere; none: it is let end.
+    pub until: Option<Millis>,
+    /// Why, as the operator said.
+    pub reason: Option<String>,
+    /// Whether the node is forgotten once nothing runs there and its epoch is over.
+    pub leaves: bool,
 }
 
 /// A storage incarnation.
@@ -304,6 +319,25 @@ pub struct MetaRecord {
     pub kept_link: (u64, ChainHash),
     /// The chain, up to and including this entry.
     pub chain: ChainHash,
+}
+
+impl NodeRecord {
+    /// What constraints look at: what it registered, under what operators set.
+    pub fn labels_in_force(&self) -> BTreeMap<String, String> {
+        let mut labels = self.labels.clone();
+        labels.extend(self.operator_labels.clone());
+        labels
+    }
+
+    /// When what still runs there is to be stopped.
+    pub fn deadline(&self) -> Option<Millis> {
+        self.drain.as_ref().and_then(|drain| drain.until)
+    }
+
+    /// Whether nothing of it is left but this record: it was to leave, and its last epoch is over, with all its attempts.
+    pub fn has_left(&self) -> bool {
+        !self.up && self.drain.as_ref().is_some_and(|drain| drain.leaves)
+    }
 }
 
 impl JobState {

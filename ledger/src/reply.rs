@@ -90,6 +90,15 @@ pub enum Reply {
     PauseIsSet,
     /// The node's disk is known to be as full as said.
     NodeGuarded,
+    /// What ran on a draining node is being stopped.
+    DrainedStopped {
+        /// How many attempts.
+        attempts: u32,
+    },
+    /// The node's labels are as asked.
+    NodeLabelled,
+    /// The node is forgotten.
+    NodeRemoved,
 }
 
 /// A new attempt.
@@ -185,6 +194,15 @@ pub enum Refusal {
     QueuesAreExhausted,
     /// Too many paused queues ([`crate::limits::QUEUES_PAUSED_MAX`]).
     PausedQueuesAreExhausted,
+    /// The node does not drain, or its deadline has not passed.
+    DrainIsNotDue,
+    /// The label is one that the node registers: it can be hidden, not removed.
+    LabelIsRegistered {
+        /// The label.
+        label: String,
+    },
+    /// The node was not to leave, or its epoch is not over.
+    NodeHasNotLeft,
 }
 
 /// Why a node cannot take a job now.

@@ -67,6 +67,10 @@ impl<R: Records> Transaction<'_, R> {
             Some(StopCause::AttemptTimeout) => {
                 record.after_failure(now, true, JobState::DeadlineExceeded { at: now, deadline: Deadline::Attempt })
             }
+            Some(StopCause::Drain) if self.hot().defect.is(Defect::DrainCostsAttempt) => record.after_exit(now, exit),
+            // Neither a failure nor a loss: an operator moves a job as often as it takes. Nor is exit code 0 a success,
+            // for whoever is asked to stop may end so with its work undone.
+            Some(StopCause::Drain) => JobState::Queued { since: now },
             None => record.after_exit(now, exit),
         };
         let event = match record.state {

@@ -83,7 +83,8 @@ impl<R: Records> Transaction<'_, R> {
     pub(crate) fn call_off(&mut self, mut record: JobRecord, cause: StopCause) {
         let since = self.now();
         match record.state {
-            JobState::Running(placed) | JobState::Stopping { placed, cause: StopCause::AttemptTimeout, .. } => {
+            JobState::Running(placed)
+            | JobState::Stopping { placed, cause: StopCause::AttemptTimeout | StopCause::Drain, .. } => {
                 record.state = JobState::Stopping { placed, cause, since };
                 self.happen(Event::AttemptStopping { job: record.id, fence: placed.fence, cause });
             }

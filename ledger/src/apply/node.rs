@@ -1,14 +1,11 @@
-//! Nodes come, lapse and drain. An epoch that is over never returns (R15, R16).
+//! Nodes come, lapse and retire. An epoch that is over never returns (R15, R16).
 
 use std::collections::BTreeMap;
 
 use crate::{
-    apply::{
-        Outcome,
-        request::{self, Seen},
-        transaction::Transaction,
-    },
-    command::{RegisterNode, Request},
+    apply::{Outcome, transaction::Transaction},
+    command::RegisterNode,
+    disk::DiskLevel,
     event::Event,
     ids::{Epoch, NodeId},
     ledger::Records,
@@ -70,33 +67,17 @@ impl<R: Records> Transaction<'_, R> {
         Ok(Reply::NodeRetired)
     }
 
-    pub(crate) fn drain_node(&mut self, request: &Request, node: NodeId, draining: bool) -> Outcome {
-        let digest = request::digest(if draining { "drain" } else { "undrain" }, &node.0.to_be_bytes());
-        if let Seen::Before(reply) = self.admit(request, &digest)? {
-            return Ok(reply);
-        }
-        let mut record = self.node(node)?.record.clone();
-        if record.draining != draining {
-            record.draining = draining;
-            self.release_reservation(node);
-            self.save_node(record);
-            self.happen(Event::NodeDrained { node, draining });
-        }
-        self.remember(request, digest, &Reply::NodeDrained);
-        Ok(Reply::NodeDrained)
-    }
-
     fn start_epoch(&mut self, registration: RegisterNode, known: Option<NodeRecord>) -> Reply {
-        let node = match &known {
-            Some(record) => record.id,
+        let (node, drain, disk, operator_labels) = match known {
+            Some(record) => {
+                self.end_epoch(record.id);
+                (record.id, record.drain, record.disk, record.operator_labels)
+            }
             None => {
                 self.meta().node += 1;
-                NodeId(self.meta().node)
+                (NodeId(self.meta().node), None, DiskLevel::default(), BTreeMap::new())
             }
         };
-        if known.is_some() {
-            self.end_epoch(node);
-        }
         self.meta().epoch += 1;
         let epoch = Epoch(self.meta().epoch);
         let RegisterNode { key, name, capacity, labels, boot, command_version } = registration;
@@ -109,11 +90,12 @@ impl<R: Records> Transaction<'_, R> {
             epoch,
             boot,
             up: true,
-            draining: known.as_ref().is_some_and(|record| record.draining),
+            drain,
             retiring: false,
             command_version,
             registered_at: self.now(),
-            disk: known.as_ref().map(|record| record.disk).unwrap_or_default(),
+            disk,
+            operator_labels,
         });
         self.happen(Event::NodeRegistered { node, epoch });
         Reply::NodeRegistered { node, epoch }

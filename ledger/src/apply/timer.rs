@@ -78,6 +78,7 @@ impl JobRecord {
             StopCause::Cancel => JobState::Cancelled { at },
             StopCause::AttemptTimeout => JobState::DeadlineExceeded { at, deadline: Deadline::Attempt },
             StopCause::JobTimeout => JobState::DeadlineExceeded { at, deadline: Deadline::Job },
+            StopCause::Drain => unreachable!("a drain stops what holds a place"),
         };
     }
 

@@ -1,6 +1,6 @@
 //! Nodes with what runs on them. Use is counted from the attempts, never stored apart from them (I7).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::queue::Rank;
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
     outcome::StopCause,
     record::{NodeRecord, Placed},
     spec::Resources,
+    units::Millis,
 };
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -15,15 +16,26 @@ pub(crate) struct Nodes {
     by_id: BTreeMap<NodeId, HotNode>,
     by_key: BTreeMap<NodeKey, NodeId>,
     by_name: BTreeMap<String, NodeId>,
+    /// Draining nodes with a deadline, by that.
+    deadlines: BTreeSet<(Millis, NodeId)>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct HotNode {
     pub(crate) record: NodeRecord,
+    /// The labels in force.
+    pub(crate) labels: BTreeMap<String, String>,
     pub(crate) free: Resources,
     pub(crate) held: BTreeMap<Fence, JobId>,
     pub(crate) stopping: BTreeMap<Fence, StopCause>,
     pub(crate) reserved: Option<(Rank, JobId)>,
+}
+
+impl HotNode {
+    /// Whether something runs there that nobody stops.
+    pub(crate) fn runs(&self) -> bool {
+        self.held.len() > self.stopping.len()
+    }
 }
 
 impl Nodes {
@@ -47,23 +59,46 @@ impl Nodes {
         self.by_id.len()
     }
 
+    /// Draining nodes whose deadline is not after `now`, the longest overdue first.
+    pub(crate) fn overdue(&self, now: Millis) -> impl Iterator<Item = &HotNode> {
+        let due = self.deadlines.range(..=(now, NodeId(u32::MAX)));
+        due.map(|(_, id)| self.by_id.get(id).expect("R5: a deadline belongs to a node"))
+    }
+
     /// Takes a new or changed record in. Capacity changes only while nothing is held: a new epoch ends all first.
     pub(crate) fn put(&mut self, record: NodeRecord) {
-        self.by_key.insert(record.key, record.id);
-        if let Some(node) = self.by_id.get_mut(&record.id) {
-            self.by_name.remove(&node.record.name);
+        let (id, labels) = (record.id, record.labels_in_force());
+        self.unname(id);
+        self.by_key.insert(record.key, id);
+        self.by_name.insert(record.name.clone(), id);
+        self.deadlines.extend(record.deadline().map(|until| (until, id)));
+        if let Some(node) = self.by_id.get_mut(&id) {
             if node.record.capacity != record.capacity {
                 assert!(node.held.is_empty(), "a node changes its capacity with a new epoch only");
                 node.free = record.capacity;
             }
-            self.by_name.insert(record.name.clone(), record.id);
-            node.record = record;
+            (node.record, node.labels) = (record, labels);
             return;
         }
-        self.by_name.insert(record.name.clone(), record.id);
-        let node =
-            HotNode { free: record.capacity, held: BTreeMap::new(), stopping: BTreeMap::new(), reserved: None, record };
-        self.by_id.insert(node.record.id, node);
+        let (free, held, stopping) = (record.capacity, BTreeMap::new(), BTreeMap::new());
+        self.by_id.insert(id, HotNode { record, labels, free, held, stopping, reserved: None });
+    }
+
+    /// Forgets a node on which nothing is held.
+    pub(crate) fn remove(&mut self, id: NodeId) {
+        self.unname(id);
+        let node = self.by_id.remove(&id).expect("the caller looked");
+        assert!(node.held.is_empty() && node.reserved.is_none(), "R5: nobody names a node that is removed");
+    }
+
+    /// Takes out what leads to a node, if it is known.
+    fn unname(&mut self, id: NodeId) {
+        let Some(HotNode { record, .. }) = self.by_id.get(&id) else { return };
+        self.by_key.remove(&record.key);
+        self.by_name.remove(&record.name);
+        if let Some(until) = record.deadline() {
+            self.deadlines.remove(&(until, id));
+        }
     }
 
     /// An attempt takes its place; `share` is nothing where a planted defect gave it away already.
@@ -94,6 +129,6 @@ impl Nodes {
     }
 
     fn placed_on(&mut self, id: NodeId) -> &mut HotNode {
-        self.by_id.get_mut(&id).expect("R5: nodes are never removed while jobs name them")
+        self.by_id.get_mut(&id).expect("R5: nodes are not removed while jobs hold a place there")
     }
 }

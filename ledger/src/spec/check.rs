@@ -55,6 +55,10 @@ pub enum SpecFault {
     },
     /// The user to run as is empty or holds a NUL byte.
     UserIsInvalid(String),
+    /// A label that only nodes themselves set.
+    LabelIsReserved(String),
+    /// A label that is to be set and removed in one request.
+    LabelIsAmbiguous(String),
 }
 
 type Checked = Result<(), SpecFault>;

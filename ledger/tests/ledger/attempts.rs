@@ -1,7 +1,7 @@
 //! Attempts end: once, under their fence, and what follows for the job.
 
 use quorla_ledger::{
-    command::{Command, EndAttempt},
+    command::{Command, DrainOrder, EndAttempt},
     defect::Defect,
     ids::{Fence, JobId},
     limits::{ATTEMPTS_KEPT_MAX, LOST_ATTEMPTS_MAX, Limit},
@@ -86,6 +86,7 @@ fn a_stop_decides_more_than_the_exit() {
             (StopCause::JobTimeout, 9, deadline(Deadline::Job)),
             (StopCause::AttemptTimeout, 1, deadline(Deadline::Attempt)),
             (StopCause::AttemptTimeout, 2, JobState::Queued { since: at }),
+            (StopCause::Drain, 1, JobState::Queued { since: at }),
         ] {
             let (mut world, ..) = World::with_node(1);
             let job = stopping(&mut world, cause, attempts_max);
@@ -99,7 +100,7 @@ fn stopping(world: &mut World, cause: StopCause, attempts_max: u32) -> JobId {
     let job = world.running(spec(|spec| {
         spec.retry.attempts_max = attempts_max;
         match cause {
-            StopCause::Cancel => {}
+            StopCause::Cancel | StopCause::Drain => {}
             StopCause::AttemptTimeout => spec.timeouts.attempt = Some(Millis(10)),
             StopCause::JobTimeout => spec.timeouts.job = Some(Millis(10)),
         }
@@ -107,6 +108,11 @@ fn stopping(world: &mut World, cause: StopCause, attempts_max: u32) -> JobId {
     world.pass(10);
     match cause {
         StopCause::Cancel => assert_eq!(world.cancel(job), Reply::Cancelled),
+        StopCause::Drain => {
+            let node = world.node_of(job);
+            world.order(node, DrainOrder { deadline: Some(Millis(0)), ..DrainOrder::default() });
+            assert_eq!(world.run(Command::StopDrained { node }), Reply::DrainedStopped { attempts: 1 });
+        }
         _ => assert_eq!(world.fire(9), Reply::TimersFired { jobs: 1, more: false }),
     }
     assert!(matches!(world.state(job), JobState::Stopping { cause: stopped, .. } if stopped == cause));

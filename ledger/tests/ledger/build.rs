@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use quorla_ledger::{
-    command::RegisterNode,
-    ids::{BootId, NodeKey, Principal},
+    command::{Command, DrainNode, DrainOrder, RegisterNode, Request},
+    ids::{BootId, NodeId, NodeKey, Principal},
     outcome::{AttemptEnd, Exit, Usage},
     spec::{Backoff, Constraint, Demand, JobSpec, Kill, LabelTest, Limits, Resources, RetryPolicy, Timeouts},
     units::{Bytes, MilliCpu, Millis},
@@ -73,6 +73,12 @@ pub(crate) fn slots(count: u32) -> Resources {
 
 pub(crate) fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned())).collect()
+}
+
+/// Nothing new for a node and no more said, or work again.
+pub(crate) fn drain(request: &Request, node: NodeId, draining: bool) -> Command {
+    let drain = draining.then(DrainOrder::default);
+    Command::DrainNode(DrainNode { request: request.clone(), node, drain })
 }
 
 /// The registration of node number `n` in its epoch number `boot`.

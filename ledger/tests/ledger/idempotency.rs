@@ -1,8 +1,10 @@
 //! R10: the same request again gets the same answer, and nothing happens twice.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use quorla_ledger::{
     codec,
-    command::{Command, Request, Submit},
+    command::{Command, LabelNode, Request, Submit},
     defect::Defect,
     ids::{JobId, Principal},
     limits::{DEDUP_WINDOW, Limit, REQUEST_AHEAD_MAX},
@@ -13,7 +15,7 @@ use quorla_ledger::{
 };
 
 use crate::{
-    build::{ALICE, BOB, plain, urgent},
+    build::{ALICE, BOB, drain, labels, plain, urgent},
     world::{DAWN, World},
 };
 
@@ -90,7 +92,13 @@ fn an_id_stands_for_one_kind_of_request() {
     for command in [
         Command::Cancel { request: request.clone(), job: first, reason: None },
         Command::Retry { request: request.clone(), job: first, seed: 0 },
-        Command::DrainNode { request, node: quorla_ledger::ids::NodeId(1), draining: true },
+        drain(&request, quorla_ledger::ids::NodeId(1), true),
+        Command::LabelNode(LabelNode {
+            request,
+            node: quorla_ledger::ids::NodeId(1),
+            set: BTreeMap::new(),
+            remove: BTreeSet::new(),
+        }),
     ] {
         assert_eq!(world.refused(command), Refusal::KeyConflicts { first });
     }
@@ -111,19 +119,21 @@ fn every_request_is_answered_the_same_again() {
     let (mut world, node, _) = World::with_node(1);
     let first = world.running(plain());
     let cancel = Command::Cancel { request: world.request(), job: first, reason: None };
-    let drain = Command::DrainNode { request: world.request(), node, draining: true };
-    for command in [cancel, drain] {
+    let drained = drain(&world.request(), node, true);
+    let (set, remove) = (labels(&[("zone", "eu")]), BTreeSet::from(["rack".to_owned()]));
+    let labelled = Command::LabelNode(LabelNode { request: world.request(), node, set, remove });
+    for command in [cancel, drained, labelled] {
         let answer = world.run(command.clone());
         let content = world.content();
         assert_eq!(world.run(command), answer);
         assert_eq!(world.content(), content);
     }
-    let undrain = Command::DrainNode { request: world.request(), node, draining: false };
-    let drain_again = Command::DrainNode { request: world.request(), node, draining: true };
+    let undrain = drain(&world.request(), node, false);
+    let drain_again = drain(&world.request(), node, true);
     world.run(undrain.clone());
     world.run(drain_again);
     assert_eq!(world.run(undrain), Reply::NodeDrained, "the answer of then");
-    assert!(world.ledger.node(node).unwrap().record().draining, "and no second effect");
+    assert!(world.ledger.node(node).unwrap().record().drain.is_some(), "and no second effect");
 }
 
 #[test]

@@ -13,7 +13,7 @@ mod upload;
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorla_ledger::{
-    command::{Command, EndAttempt, RegisterNode, Submit},
+    command::{Command, DrainNode, EndAttempt, RegisterNode, Submit},
     disk::DiskLevel,
     outcome::Exit,
     reply::{Refusal, Reply},
@@ -51,6 +51,7 @@ pub(crate) struct Model {
     accepted: u64,
     last_fence: u64,
     last_epoch: u64,
+    last_node: u32,
     /// Node to job, as seen after the last command.
     reserved: BTreeMap<u32, u128>,
 }
@@ -101,6 +102,7 @@ enum Why {
     Cancel,
     AttemptTimeout,
     JobTimeout,
+    Drain,
 }
 
 #[derive(Clone, Debug)]
@@ -109,8 +111,10 @@ struct Node {
     registration: RegisterNode,
     epoch: u64,
     up: bool,
-    draining: bool,
     disk: DiskLevel,
+    drain: Option<node::Drain>,
+    /// What operators set.
+    labels: BTreeMap<String, String>,
 }
 
 impl Model {
@@ -132,11 +136,18 @@ impl Model {
                     false => model.cancel(job.0),
                 });
             }
-            Command::DrainNode { request, node, draining } => {
-                self.requested(request, What::Drain(node.0, *draining), reply, |model| model.drain(node.0, *draining));
+            Command::DrainNode(DrainNode { request, node, drain }) => {
+                let what = What::Drain(node.0, drain.clone());
+                self.requested(request, what, reply, |model| model.drain(node.0, drain.as_ref()));
             }
             Command::PauseJob { request, job, paused, .. } => self.pause_job(request, job, *paused, reply),
             Command::PauseQueue { request, queue, paused, .. } => self.pause_queue(request, queue, *paused, reply),
+            Command::LabelNode(label) => {
+                let what = What::Label(label.node.0, label.set.clone(), label.remove.clone());
+                self.requested(&label.request, what, reply, |model| model.label(label));
+            }
+            Command::StopDrained { node } => self.stop_drained(node.0, reply),
+            Command::RemoveNode { node } => self.remove_node(node.0, reply),
             Command::RegisterNode(registration) => self.register(registration, reply, sight),
             Command::LapseNode { node, epoch } => self.lapse(node.0, epoch.0, reply, sight),
             Command::GuardNode { node, epoch, level } => self.guard(node.0, epoch.0, *level, reply),
@@ -245,61 +256,6 @@ impl Model {
         }
         job.call_off(Why::Cancel);
         Reply::Cancelled
-    }
-
-    fn register(&mut self, registration: &RegisterNode, reply: &Reply, sight: &Sight) {
-        let known = self.nodes.iter().position(|node| node.registration.key == registration.key);
-        if let Some(position) = known
-            && self.nodes[position].registration.boot == registration.boot
-        {
-            let node = &self.nodes[position];
-            return match reply {
-                Reply::NodeRegistered { node: id, epoch } => {
-                    assert!(node.up && (id.0, epoch.0) == (node.id, node.epoch), "the same epoch again");
-                }
-                other => assert!(!node.up && *other == Reply::Refused(Refusal::EpochIsStale), "{other:?}"),
-            };
-        }
-        if known.is_some_and(|position| registration.boot < self.nodes[position].registration.boot) {
-            return assert_eq!(*reply, Reply::Refused(Refusal::EpochIsStale), "a late copy");
-        }
-        let Reply::NodeRegistered { node: id, epoch } = reply else { panic!("not registered: {reply:?}") };
-        assert!(epoch.0 > self.last_epoch, "epochs rise");
-        self.last_epoch = epoch.0;
-        let mut node = Node {
-            id: id.0,
-            registration: registration.clone(),
-            epoch: epoch.0,
-            up: true,
-            draining: false,
-            disk: DiskLevel::Fine,
-        };
-        match known {
-            Some(position) => {
-                assert_eq!(self.nodes[position].id, id.0, "a key keeps its id");
-                self.lose_attempts(id.0, sight);
-                node.draining = self.nodes[position].draining;
-                node.disk = self.nodes[position].disk;
-                self.nodes[position] = node;
-            }
-            None => {
-                assert!(self.nodes.iter().all(|other| other.id != id.0), "ids are never reused");
-                self.nodes.push(node);
-            }
-        }
-    }
-
-    fn lapse(&mut self, id: u32, epoch: u64, reply: &Reply, sight: &Sight) {
-        let expected = match self.nodes.iter_mut().find(|node| node.id == id) {
-            None => Reply::Refused(Refusal::NodeIsUnknown),
-            Some(node) if node.epoch != epoch || !node.up => Reply::Refused(Refusal::EpochIsStale),
-            Some(node) => {
-                node.up = false;
-                self.lose_attempts(id, sight);
-                Reply::NodeLapsed
-            }
-        };
-        assert_eq!(*reply, expected);
     }
 
     fn lose_attempts(&mut self, node: u32, sight: &Sight) {

@@ -14,7 +14,7 @@ use quorla_ledger::{
 };
 
 use crate::{
-    build::{labels, plain, registration, slots, spec},
+    build::{drain, labels, plain, registration, slots, spec},
     world::World,
 };
 
@@ -89,8 +89,11 @@ fn an_unknown_node_is_refused() {
     let mut world = World::new();
     let (node, epoch) = (NodeId(9), Epoch(1));
     assert_eq!(world.refused(Command::LapseNode { node, epoch }), Refusal::NodeIsUnknown);
-    let request = world.request();
-    assert_eq!(world.refused(Command::DrainNode { request, node, draining: true }), Refusal::NodeIsUnknown);
+    let drained = drain(&world.request(), node, true);
+    assert_eq!(world.refused(drained), Refusal::NodeIsUnknown);
+    for command in [Command::StopDrained { node }, Command::RemoveNode { node }] {
+        assert_eq!(world.refused(command), Refusal::NodeIsUnknown);
+    }
 }
 
 #[test]
@@ -102,7 +105,7 @@ fn a_draining_node_takes_nothing_new_and_keeps_what_it_has() {
     assert_eq!(world.assign(queued, node), Reply::Refused(Refusal::NodeRejects(Rejection::NodeIsDraining)));
     assert!(matches!(world.state(running), JobState::Running(_)));
     world.register(1, slots(2));
-    assert!(world.ledger.node(node).unwrap().record().draining, "a restart does not end a drain");
+    assert!(world.ledger.node(node).unwrap().record().drain.is_some(), "a restart does not end a drain");
     world.drain(node, false);
     assert_eq!(world.ledger.plan(9).len(), 2);
 }

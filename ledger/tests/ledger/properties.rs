@@ -1,6 +1,8 @@
 //! Random histories: the ledger against the naive model, replicas against each other, batches against single commands.
 
 mod history;
+mod operators;
+mod uploads;
 
 use proptest::{
     collection::vec,

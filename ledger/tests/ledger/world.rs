@@ -4,7 +4,7 @@ use quorla_ledger::{
     Applied, Entry, Ledger, Records, Tables,
     batch::{Batch, BatchBuilder},
     codec,
-    command::{Command, EndAttempt, Request, Submit},
+    command::{Command, DrainNode, DrainOrder, EndAttempt, Request, Submit},
     defect::Defect,
     event::{Event, EventPage},
     ids::{Epoch, Fence, JobId, NodeId},
@@ -18,7 +18,7 @@ use quorla_ledger::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::build::{ALICE, ended, registration, slots};
+use crate::build::{ALICE, drain, ended, registration, slots};
 
 /// Ledger time at which every test begins.
 pub(crate) const DAWN: u64 = 1_700_000_000_000;
@@ -233,7 +233,12 @@ impl World {
 
     pub(crate) fn drain(&mut self, node: NodeId, draining: bool) -> Reply {
         let request = self.request();
-        self.run(Command::DrainNode { request, node, draining })
+        self.run(drain(&request, node, draining))
+    }
+
+    pub(crate) fn order(&mut self, node: NodeId, order: DrainOrder) -> Reply {
+        let request = self.request();
+        self.run(Command::DrainNode(DrainNode { request, node, drain: Some(order) }))
     }
 
     /// Does what the planner says until it says nothing.

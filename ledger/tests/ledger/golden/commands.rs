@@ -1,13 +1,13 @@
 //! Every command of version 1, with its version byte, and the layout of a batch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quorla_ledger::{
     batch::{Batch, BatchBuilder},
     codec::{self, Decoded},
     command::{
-        AdmitStorage, Assign, Command, EndAttempt, FoundCluster, PutItems, RegisterNode, Request, Submit, SubmitArray,
-        Tasks,
+        AdmitStorage, Assign, Command, DrainNode, DrainOrder, EndAttempt, FoundCluster, LabelNode, PutItems,
+        RegisterNode, Request, Submit, SubmitArray, Tasks,
     },
     disk::DiskLevel,
     ids::{BootId, ChainHash, ClusterId, Epoch, Fence, JobId, NodeId, NodeKey, Principal, StorageId},
@@ -25,7 +25,8 @@ fn name(command: &Command) -> &'static str {
         Command::AdmitStorage(_) => "AdmitStorage",
         Command::RegisterNode(_) => "RegisterNode",
         Command::LapseNode { .. } => "LapseNode",
-        Command::DrainNode { .. } => "DrainNode",
+        Command::DrainNode(DrainNode { drain: Some(_), .. }) => "DrainNode",
+        Command::DrainNode(_) => "UndrainNode",
         Command::Submit(_) => "Submit",
         Command::Retry { .. } => "Retry",
         Command::Cancel { .. } => "Cancel",
@@ -47,6 +48,9 @@ fn name(command: &Command) -> &'static str {
         Command::PauseJob { .. } => "PauseJob",
         Command::PauseQueue { .. } => "PauseQueue",
         Command::GuardNode { .. } => "GuardNode",
+        Command::StopDrained { .. } => "StopDrained",
+        Command::LabelNode(_) => "LabelNode",
+        Command::RemoveNode { .. } => "RemoveNode",
     }
 }
 
@@ -128,7 +132,8 @@ fn every() -> Vec<Command> {
             command_version: 1,
         }),
         Command::LapseNode { node: NodeId(3), epoch: Epoch(300) },
-        Command::DrainNode { request: request(None), node: NodeId(3), draining: true },
+        Command::DrainNode(DrainNode { request: request(None), node: NodeId(3), drain: Some(order()) }),
+        Command::DrainNode(DrainNode { request: request(None), node: NodeId(3), drain: None }),
         Command::Submit(Submit { request: request(Some("key")), spec: rich_spec(), seed: u64::MAX }),
         Command::Retry { request: request(None), job: JobId(7), seed: 8 },
         Command::Cancel { request: request(None), job: job(), reason: Some("why".into()) },
@@ -155,7 +160,19 @@ fn every() -> Vec<Command> {
         Command::PauseJob { request: request(None), job: JobId(7), paused: true, reason: Some("why".into()) },
         Command::PauseQueue { request: request(Some("key")), queue: "queue".into(), paused: false, reason: None },
         Command::GuardNode { node: NodeId(3), epoch: Epoch(300), level: DiskLevel::Low },
+        Command::StopDrained { node: NodeId(3) },
+        Command::LabelNode(LabelNode {
+            request: request(None),
+            node: NodeId(3),
+            set: BTreeMap::from([("zone".into(), "eu".into())]),
+            remove: BTreeSet::from(["rack".into()]),
+        }),
+        Command::RemoveNode { node: NodeId(3) },
     ]
+}
+
+fn order() -> DrainOrder {
+    DrainOrder { deadline: Some(Millis(600_000)), reason: Some("new disks".into()), leaves: true }
 }
 
 fn array(tasks: Tasks, running_max: Option<u32>) -> SubmitArray {

@@ -8,8 +8,8 @@ use quorla_ledger::{
     ids::{BootId, ChainHash, ClusterId, Epoch, Fence, JobId, NodeId, NodeKey, Principal, RaftId, StorageId},
     outcome::{AttemptEnd, Deadline, Exit, Failure, StartFailure, StopCause, Tail, Tails, Usage},
     record::{
-        AttemptRecord, ClusterRecord, Course, JobRecord, JobState, MetaRecord, NodeRecord, Pause, Placed, QueueRecord,
-        RequestRecord, StorageRecord, Stored,
+        AttemptRecord, ClusterRecord, Course, Drain, JobRecord, JobState, MetaRecord, NodeRecord, Pause, Placed,
+        QueueRecord, RequestRecord, StorageRecord, Stored,
     },
     reply::Reply,
     spec::{Backoff, RetryPolicy, Timeouts},
@@ -111,11 +111,12 @@ fn node() -> NodeRecord {
         epoch: Epoch(3),
         boot: BootId(4),
         up: true,
-        draining: false,
+        drain: Some(Drain { since: Millis(6), until: Some(Millis(7)), reason: Some("new disks".into()), leaves: true }),
         retiring: false,
         command_version: 1,
         registered_at: Millis(5),
         disk: DiskLevel::Low,
+        operator_labels: BTreeMap::from([("rack".into(), "7".into())]),
     }
 }
 
@@ -172,7 +173,7 @@ pub(super) fn attempts() -> Vec<AttemptRecord> {
     ];
     let usage = Usage { wall: Millis(1), user: Millis(2), system: Millis(3), rss_max: Bytes(4) };
     let ended = exits.map(|exit| Course::Ended { at: Millis(6), end: AttemptEnd { exit, usage }, stopped: None });
-    let causes = [StopCause::Cancel, StopCause::AttemptTimeout, StopCause::JobTimeout];
+    let causes = [StopCause::Cancel, StopCause::AttemptTimeout, StopCause::JobTimeout, StopCause::Drain];
     let end = AttemptEnd { exit: Exit::Code(0), usage };
     let stopped = causes.map(|cause| Course::Ended { at: Millis(6), end: end.clone(), stopped: Some(cause) });
     let courses = ended.into_iter().chain(stopped).chain([Course::Lost { at: Millis(7) }, Course::Open]);
@@ -236,6 +237,8 @@ fn events() -> Vec<Event> {
         Event::JobPaused { job, paused: true },
         Event::QueuePaused { queue: "queue".into(), paused: false },
         Event::NodeGuarded { node, level: DiskLevel::Critical },
+        Event::NodeLabelled(node),
+        Event::NodeRemoved(node),
     ];
     every.iter().for_each(known);
     every
@@ -249,7 +252,11 @@ const fn known(event: &Event) {
         Event::AttemptEnded { .. } | Event::AttemptLost { .. } => {}
         Event::JobBackedOff { .. } | Event::NodeReserved { .. } => {}
         Event::NodeRegistered { .. } | Event::NodeLapsed { .. } | Event::NodeDrained { .. } => {}
-        Event::TasksClosed { .. } | Event::JobPaused { .. } | Event::QueuePaused { .. } | Event::NodeGuarded { .. } => {
-        }
+        Event::TasksClosed { .. }
+        | Event::JobPaused { .. }
+        | Event::QueuePaused { .. }
+        | Event::NodeGuarded { .. }
+        | Event::NodeLabelled(_)
+        | Event::NodeRemoved(_) => {}
     }
 }

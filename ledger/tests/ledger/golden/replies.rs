@@ -34,6 +34,9 @@ fn replies() -> Vec<Reply> {
         Reply::TasksStopped { tasks: 2, more: true },
         Reply::PauseIsSet,
         Reply::NodeGuarded,
+        Reply::DrainedStopped { attempts: 2 },
+        Reply::NodeLabelled,
+        Reply::NodeRemoved,
     ]
 }
 
@@ -70,6 +73,9 @@ fn refusals() -> Vec<Refusal> {
         Refusal::TaskIsOfAnArray,
         Refusal::QueuesAreExhausted,
         Refusal::PausedQueuesAreExhausted,
+        Refusal::DrainIsNotDue,
+        Refusal::LabelIsRegistered { label: "l".into() },
+        Refusal::NodeHasNotLeft,
     ]
 }
 
@@ -124,6 +130,8 @@ fn faults() -> Vec<SpecFault> {
         SpecFault::RunningIsZero,
         SpecFault::TooLittle { limit: Limit::CpuLimitMilli, least: 10, actual: 9 },
         SpecFault::UserIsInvalid("u".into()),
+        SpecFault::LabelIsReserved("l".into()),
+        SpecFault::LabelIsAmbiguous("l".into()),
     ];
     limits.map(|limit| SpecFault::TooMuch { limit, actual: 9 }).into_iter().chain(others).collect()
 }

@@ -12,7 +12,6 @@ impl Model {
         let Some(node) = self.nodes.iter().find(|other| other.id == node) else { return false };
         let [cpu, memory, slots] = self.used(node.id);
         let (share, capacity) = (&job.spec.demand.resources, &node.registration.capacity);
-        let labels = &node.registration.labels;
         let holds = |test: &LabelTest, value: Option<&String>| match test {
             LabelTest::Is(wanted) => value == Some(wanted),
             LabelTest::IsNot(unwanted) => value != Some(unwanted),
@@ -20,9 +19,9 @@ impl Model {
             LabelTest::Exists => value.is_some(),
         };
         node.up
-            && !node.draining
+            && node.drain.is_none()
             && node.disk == DiskLevel::Fine
-            && job.spec.demand.constraints.iter().all(|one| holds(&one.test, labels.get(&one.label)))
+            && job.spec.demand.constraints.iter().all(|one| holds(&one.test, node.label(&one.label)))
             && cpu + share.cpu.0 <= capacity.cpu.0
             && memory + share.memory.0 <= capacity.memory.0
             && slots + u64::from(share.slots) <= u64::from(capacity.slots)

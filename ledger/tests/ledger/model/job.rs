@@ -15,7 +15,7 @@ impl Job {
     pub(super) fn call_off(&mut self, why: Why) {
         self.state = match self.state {
             State::Running { node, .. } => State::Stopping { node, why },
-            State::Stopping { node, why: Why::AttemptTimeout } => State::Stopping { node, why },
+            State::Stopping { node, why: Why::AttemptTimeout | Why::Drain } => State::Stopping { node, why },
             State::Stopping { .. } => return,
             _ => State::Ended(if why == Why::Cancel { "cancelled" } else { "deadline" }),
         };
@@ -32,6 +32,7 @@ impl Job {
             (Some(Why::Cancel), _) => State::Ended("cancelled"),
             (Some(Why::JobTimeout), _) => State::Ended("deadline"),
             (Some(Why::AttemptTimeout), _) => self.fail(now, true, "deadline"),
+            (Some(Why::Drain), _) => State::Queued(now),
             (None, Exit::Code(0)) => State::Ended("succeeded"),
             (None, Exit::GivenUp) => {
                 self.losses += 1;

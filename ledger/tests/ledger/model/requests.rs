@@ -1,7 +1,9 @@
 //! What a naive ledger remembers of requests: everything that was asked, in full.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use quorla_ledger::{
-    command::{Request, Tasks},
+    command::{DrainOrder, Request, Tasks},
     ids::JobId,
     reply::{Refusal, Reply},
     spec::JobSpec,
@@ -23,9 +25,10 @@ pub(super) enum What {
     Array(Box<(JobSpec, Tasks, Option<u32>)>),
     Retry(u128),
     Cancel(u128),
-    Drain(u32, bool),
+    Drain(u32, Option<DrainOrder>),
     PauseJob(u128, bool),
     PauseQueue(String, bool),
+    Label(u32, BTreeMap<String, String>, BTreeSet<String>),
 }
 
 impl Requests {

@@ -5,17 +5,16 @@ use proptest::{
     prop_oneof,
 };
 use quorla_ledger::{
-    array::UploadRecord,
     command::{Assign, Command, EndAttempt, PutItems, Tasks},
-    disk::DiskLevel,
     ids::{Epoch, Fence, JobId, NodeId},
-    limits::{DEDUP_WINDOW, ITEMS_PER_BLOCK, UPLOAD_IDLE_MAX},
+    limits::DEDUP_WINDOW,
     outcome::{Exit, Tail, Tails},
     spec::{Backoff, JobSpec, LabelTest},
     tables::Table,
     units::{Bytes, MilliCpu, Millis},
 };
 
+use super::operators;
 use crate::{
     build::{ALICE, BOB, bound_to, ended, labels, plain, registration, slots},
     world::World,
@@ -63,6 +62,9 @@ pub(crate) enum Op {
     Drain {
         n: u8,
         draining: bool,
+        /// Milliseconds, where it is even.
+        deadline: u8,
+        leaves: bool,
     },
     PauseJob {
         which: u8,
@@ -77,6 +79,13 @@ pub(crate) enum Op {
         stale: bool,
         level: u8,
     },
+    StopDrained(u8),
+    Label {
+        n: u8,
+        label: u8,
+        value: u8,
+    },
+    Remove(u8),
     Assign {
         job: u8,
         n: u8,
@@ -125,6 +134,8 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
         again,
         width,
     });
+    let drain = (0_u8..5, any::<bool>(), 0_u8..100, proptest::bool::weighted(0.3))
+        .prop_map(|(n, draining, deadline, leaves)| Op::Drain { n, draining, deadline, leaves });
     prop_oneof![
         12 => submit,
         3 => array,
@@ -134,10 +145,13 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
         12 => end,
         4 => register,
         1 => (0_u8..4, proptest::bool::weighted(0.3)).prop_map(|(n, stale)| Op::Lapse { n, stale }),
-        1 => (0_u8..5, any::<bool>()).prop_map(|(n, draining)| Op::Drain { n, draining }),
         2 => (any::<u8>(), any::<bool>()).prop_map(|(which, paused)| Op::PauseJob { which, paused }),
         2 => (any::<u8>(), any::<bool>()).prop_map(|(which, paused)| Op::PauseQueue { which, paused }),
         2 => (0_u8..5, proptest::bool::weighted(0.2), 0_u8..3).prop_map(|(n, stale, level)| Op::Guard { n, stale, level }),
+        2 => drain,
+        2 => (0_u8..5).prop_map(Op::StopDrained),
+        2 => (0_u8..5, 0_u8..3, 0_u8..4).prop_map(|(n, label, value)| Op::Label { n, label, value }),
+        1 => (0_u8..5).prop_map(Op::Remove),
         2 => (any::<u8>(), 0_u8..5).prop_map(|(job, n)| Op::Assign { job, n }),
         5 => (1_u8..9).prop_map(Op::Plan),
         4 => (0_u8..5, any::<bool>()).prop_map(|(max, ahead)| Op::Fire { max, ahead }),
@@ -165,8 +179,8 @@ pub(crate) struct History {
     jobs: Vec<JobId>,
     ends: Vec<(JobId, Fence)>,
     boots: u128,
-    puts: Vec<PutItems>,
-    arrays: Vec<JobId>,
+    pub(super) puts: Vec<PutItems>,
+    pub(super) arrays: Vec<JobId>,
 }
 
 impl History {
@@ -192,9 +206,9 @@ impl History {
                 None => vec![],
             },
             Op::Cancel(which) => self.cancel(which, world),
-            Op::Drain { n, draining } => {
-                let request = world.request();
-                self.asked(Command::DrainNode { request, node: NodeId(u32::from(n) + 1), draining })
+            Op::Drain { .. } | Op::StopDrained(_) | Op::Label { .. } | Op::Remove(_) => {
+                let command = operators::command(op, world);
+                self.asked(command)
             }
             Op::PauseJob { which, paused } => self.pause_job(which, paused, world),
             Op::PauseQueue { which, paused } => self.pause_queue(which, paused, world),
@@ -205,7 +219,7 @@ impl History {
                 let epoch = world.ledger.node(node).map_or(0, |node| node.record().epoch.0);
                 vec![Command::LapseNode { node, epoch: Epoch(epoch - u64::from(stale && epoch > 0)) }]
             }
-            Op::Guard { n, stale, level } => vec![guard(n, stale, level, world)],
+            Op::Guard { n, stale, level } => vec![operators::guard(n, stale, level, world)],
             Op::Assign { job, n } => {
                 let node = NodeId(u32::from(n) + 1);
                 let epoch = world.ledger.node(node).map_or(Epoch(0), |node| node.record().epoch);
@@ -238,26 +252,6 @@ impl History {
         }
     }
 
-    /// What happens to items and to arrays that ended.
-    fn of_arrays(&mut self, op: &Op, world: &mut World) -> Vec<Command> {
-        match *op {
-            Op::Put { which, change, items } => vec![self.put(which, change, items, world)],
-            Op::SubmitItems { which, shape, key, wrong } => self.submit_items(which, shape, key, wrong, world),
-            Op::PassIdle => {
-                world.now += UPLOAD_IDLE_MAX.0 + 1;
-                vec![]
-            }
-            Op::ExpireUpload(which) => {
-                let put = pick(&self.puts, which);
-                put.map(|put| Command::ExpireUpload { upload: put.upload }).into_iter().collect()
-            }
-            Op::ExpireArray(which) => {
-                pick(&self.arrays, which).map(|array| Command::ExpireArray { array }).into_iter().collect()
-            }
-            _ => unreachable!("the caller looked"),
-        }
-    }
-
     fn cancel(&mut self, which: u8, world: &mut World) -> Vec<Command> {
         let Some(job) = pick(&self.jobs, which) else { return vec![] };
         let request = world.request();
@@ -276,7 +270,7 @@ impl History {
         self.asked(Command::PauseQueue { request, queue, paused, reason: None })
     }
 
-    fn asked(&mut self, command: Command) -> Vec<Command> {
+    pub(super) fn asked(&mut self, command: Command) -> Vec<Command> {
         if let Command::Submit(submit) = &command {
             self.jobs.push(submit.request.id);
         }
@@ -295,37 +289,6 @@ impl History {
         }
         self.asked.push(command.clone());
         vec![command]
-    }
-
-    fn put(&mut self, which: u8, change: u8, items: u8, world: &mut World) -> Command {
-        let named = |count: u32, from: u32| (from..from + count).map(|number| format!("item {number}")).collect();
-        let earlier = pick(&self.puts, which).filter(|_| change > 2);
-        let put = match (earlier, change) {
-            (Some(put), 3) => put,
-            (Some(put), 4) => PutItems { items: named(items.into(), 7), principal: BOB, ..put },
-            (Some(put), _) => PutItems { first: ITEMS_PER_BLOCK, items: named(items.into(), 0), ..put },
-            (None, _) => {
-                let id = world.request().id;
-                let upload = JobId::array(id.born_at(), id.random() << 20);
-                // A whole block can be followed by another one.
-                let count = if change == 0 { ITEMS_PER_BLOCK } else { items.into() };
-                PutItems { principal: ALICE, upload, first: 0, items: named(count, 0) }
-            }
-        };
-        self.puts.push(put.clone());
-        Command::PutItems(put)
-    }
-
-    fn submit_items(&mut self, which: u8, shape: u8, key: Option<u8>, wrong: bool, world: &mut World) -> Vec<Command> {
-        let small = |put: &&PutItems| put.items.len() < ITEMS_PER_BLOCK as usize && put.first == 0;
-        let small: Vec<PutItems> = self.puts.iter().filter(small).cloned().collect();
-        let Some(put) = pick(&small, which) else { return vec![] };
-        let uploads = world.all::<UploadRecord>(Table::Uploads);
-        let digest = uploads.iter().find(|upload| upload.id == put.upload).map_or([0; 16], |upload| upload.digest);
-        let mut submit = world.submission_of_array(shaped(shape, world.now), 1);
-        (submit.request.id, submit.request.key) = (put.upload, key.map(|key| format!("items {key}")));
-        submit.tasks = Tasks::Items { count: put.items.len() as u32 + u32::from(wrong), digest };
-        self.asked(Command::SubmitArray(submit))
     }
 
     fn repeat(&mut self, which: u8, change: u8, world: &mut World) -> Vec<Command> {
@@ -375,13 +338,6 @@ impl History {
     }
 }
 
-fn guard(n: u8, stale: bool, level: u8, world: &World) -> Command {
-    let node = NodeId(u32::from(n) + 1);
-    let epoch = world.ledger.node(node).map_or(0, |node| node.record().epoch.0);
-    let level = [DiskLevel::Fine, DiskLevel::Low, DiskLevel::Critical][usize::from(level)];
-    Command::GuardNode { node, epoch: Epoch(epoch - u64::from(stale && epoch > 0)), level }
-}
-
 fn expire_requests(world: &World, count: u8) -> Command {
     let mut requests = Vec::new();
     quorla_ledger::Tables::scan(&world.tables, &Table::Requests.prefix(), &mut |key, _| {
@@ -394,11 +350,11 @@ fn expire_requests(world: &World, count: u8) -> Command {
     Command::ExpireRequests { requests }
 }
 
-fn pick<T: Clone>(from: &[T], which: u8) -> Option<T> {
+pub(super) fn pick<T: Clone>(from: &[T], which: u8) -> Option<T> {
     (!from.is_empty()).then(|| from[usize::from(which) % from.len()].clone())
 }
 
-fn shaped(shape: u8, now: u64) -> JobSpec {
+pub(super) fn shaped(shape: u8, now: u64) -> JobSpec {
     let mut spec = match shape % 7 {
         0 => bound_to("zone", LabelTest::Is("eu".into())),
         1 => bound_to("zone", LabelTest::IsNot("eu".into())),

@@ -15,6 +15,7 @@ mod guard;
 mod jobs;
 mod kill;
 mod limits;
+mod node_life;
 mod once;
 mod operators;
 mod output;

@@ -2,8 +2,9 @@
 //!
 //! Supervised by Root; supervises nobody. A crash loses nothing, a start looks again. Storages ask to be admitted by
 //! themselves; what is left to decide is when learners become voters: once as many members are there as are expected
-//! (R25), and in the place of the incarnation before, when a node came back with an empty directory (R1). It never makes
-//! the group smaller, and believes the log's progress, never gossip.
+//! (R25), and in the place of the incarnation before, when a node came back with an empty directory (R1); and when a node
+//! that left is forgotten, whose storage has no vote. It never takes a vote away, and believes the log's progress, never
+//! gossip.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +13,7 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use quorla_ledger::ids::{NodeKey, RaftId};
+use quorla_ledger::ids::{NodeId, NodeKey, RaftId};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use ractor_cluster::RactorMessage;
 use tokio::task::JoinSet;
@@ -31,6 +32,10 @@ pub struct Members {
     pub learners: BTreeMap<RaftId, NodeKey>,
     /// Those of the learners that have nearly all of the log.
     pub caught_up: BTreeSet<RaftId>,
+    /// Nodes that are to leave.
+    pub leaving: BTreeSet<NodeKey>,
+    /// Those of them whose last epoch is over.
+    pub left: BTreeMap<NodeKey, NodeId>,
 }
 
 /// One change of the membership.
@@ -45,8 +50,10 @@ pub enum Change {
         /// The new one.
         new: RaftId,
     },
-    /// A learner that is an abandoned incarnation goes.
+    /// A learner that is an abandoned incarnation goes, or one whose node left.
     Forget(RaftId),
+    /// A node that left and has no storage in the group goes from the ledger.
+    Dismiss(NodeId),
 }
 
 /// Changes who votes.
@@ -60,15 +67,20 @@ pub trait Group: Send + Sync + 'static {
 
 /// The next change, if any is due.
 pub fn next_change(members: &Members, expected: usize) -> Option<Change> {
-    let Members { voters, learners, caught_up } = members;
+    let Members { voters, learners, caught_up, leaving, left } = members;
     let ready = |id: &RaftId| caught_up.contains(id);
     let newest: BTreeMap<NodeKey, RaftId> =
         voters.iter().chain(learners).fold(BTreeMap::new(), |mut newest, (id, key)| {
             newest.entry(*key).and_modify(|known: &mut RaftId| *known = (*known).max(*id)).or_insert(*id);
             newest
         });
-    if let Some((id, _)) = learners.iter().find(|(id, key)| newest.get(*key) != Some(*id)) {
+    let abandoned = |id: &RaftId, key: &NodeKey| newest.get(key) != Some(id) || left.contains_key(key);
+    if let Some((id, _)) = learners.iter().find(|(id, key)| abandoned(id, key)) {
         return Some(Change::Forget(*id));
+    }
+    // R25: a voter stays in both, whatever was asked for.
+    if let Some((_, node)) = left.iter().find(|(key, _)| !newest.contains_key(*key)) {
+        return Some(Change::Dismiss(*node));
     }
     let came_back =
         voters.iter().find_map(|(old, key)| newest.get(key).filter(|new| *new != old).map(|new| (*old, *new)));
@@ -77,7 +89,8 @@ pub fn next_change(members: &Members, expected: usize) -> Option<Change> {
     }
     let voting: BTreeSet<&NodeKey> = voters.values().collect();
     let wanted = expected.saturating_sub(voters.len());
-    let candidates = learners.iter().filter(|(id, key)| ready(id) && !voting.contains(key)).map(|(id, _)| *id);
+    let may_vote = |key| !voting.contains(key) && !leaving.contains(key);
+    let candidates = learners.iter().filter(|(id, key)| ready(id) && may_vote(*key)).map(|(id, _)| *id);
     let promoted: BTreeSet<RaftId> = candidates.take(wanted).collect();
     (wanted > 0 && promoted.len() == wanted).then_some(Change::Promote(promoted))
 }
@@ -152,7 +165,43 @@ mod tests {
             voters: voters.iter().map(|(id, node)| entry(*id, *node)).collect(),
             learners: learners.iter().map(|(id, node, _)| entry(*id, *node)).collect(),
             caught_up: learners.iter().filter(|(_, _, ready)| *ready).map(|(id, _, _)| RaftId(*id)).collect(),
+            leaving: BTreeSet::new(),
+            left: BTreeMap::new(),
         }
+    }
+
+    /// The same, with these nodes on their way out, whose epoch is over or not.
+    fn leave(mut members: Members, nodes: &[(u8, bool)]) -> Members {
+        for (node, is_over) in nodes {
+            members.leaving.insert(NodeKey([*node; 32]));
+            if *is_over {
+                members.left.insert(NodeKey([*node; 32]), NodeId(u32::from(*node)));
+            }
+        }
+        members
+    }
+
+    #[test]
+    fn a_learner_that_left_goes_from_the_group_and_then_from_the_ledger() {
+        let group = members(&[(1, 1)], &[(5, 2, true), (6, 3, true)]);
+        assert_eq!(next_change(&leave(group.clone(), &[(2, false)]), 1), None, "its epoch is not over");
+        assert_eq!(next_change(&leave(group, &[(2, true)]), 1), Some(Change::Forget(RaftId(5))));
+        let alone = leave(members(&[(1, 1)], &[(6, 3, true)]), &[(2, true)]);
+        assert_eq!(next_change(&alone, 1), Some(Change::Dismiss(NodeId(2))));
+    }
+
+    #[test]
+    fn a_voter_stays_whatever_was_asked_for() {
+        let group = members(&[(1, 1), (5, 2)], &[]);
+        assert_eq!(next_change(&leave(group, &[(2, true)]), 2), None);
+    }
+
+    #[test]
+    fn who_is_to_leave_gets_no_vote() {
+        let group = members(&[(1, 1)], &[(5, 2, true), (6, 3, true)]);
+        assert_eq!(next_change(&leave(group.clone(), &[(2, false)]), 3), None);
+        let change = next_change(&leave(group, &[(2, false)]), 2);
+        assert_eq!(change, Some(Change::Promote(BTreeSet::from([RaftId(6)]))));
     }
 
     #[test]

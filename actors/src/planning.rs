@@ -51,6 +51,8 @@ pub enum Task {
     ExpireArrays,
     /// Uploads that nobody goes on with go.
     ExpireUploads,
+    /// What runs on a node past its drain's deadline stops.
+    StopDrained,
 }
 
 /// A command to propose; its outcome, whichever it is, is told to [`Planner::settled`].
@@ -100,6 +102,11 @@ impl Planner {
             && let Some(array) = ledger.array_to_stop()
         {
             proposals.push(Proposal { task: Task::StopTasks, command: Command::StopTasks { array } });
+        }
+        if self.is_idle(Task::StopDrained)
+            && let Some(node) = ledger.node_to_clear(now)
+        {
+            proposals.push(Proposal { task: Task::StopDrained, command: Command::StopDrained { node } });
         }
         if self.is_idle(Task::ExpireUploads)
             && let Some(upload) = ledger.upload_to_expire(now)
@@ -195,7 +202,8 @@ impl Planner {
                 let array = retention.array(meta, history, now);
                 array.map(|array| Command::ExpireArray { array }).into_iter().collect()
             }
-            Task::Assign | Task::FireTimers | Task::AssertHash | Task::StopTasks | Task::ExpireUploads => Vec::new(),
+            Task::Assign | Task::FireTimers | Task::AssertHash => Vec::new(),
+            Task::StopTasks | Task::ExpireUploads | Task::StopDrained => Vec::new(),
         }
     }
 

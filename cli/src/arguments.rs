@@ -52,7 +52,7 @@ pub(crate) enum Command {
     /// Submit many tasks of one command, and see how far they are
     #[command(subcommand)]
     Array(ArrayCommand),
-    /// Start, list and drain nodes
+    /// Start, list, label and drain nodes
     #[command(subcommand)]
     Node(NodeCommand),
     /// List, hold and resume queues

@@ -1,11 +1,11 @@
 //! `quorla cluster`.
 
 use clap::Subcommand;
-use quorla_client::{Client, ClusterStatus, NodeDisk, NodeRole, NodeView};
+use quorla_client::{Client, ClusterStatus, DrainView, NodeDisk, NodeRole, NodeView};
 
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::output::{Document, Output, Table, json, span};
+use crate::output::{Document, Output, Table, date, json, span};
 use crate::session::Session;
 use crate::watch::Watch;
 
@@ -80,8 +80,8 @@ pub(crate) fn node_rows(nodes: &[NodeView]) -> Table {
 /// What the ledger says of a node, and gossip where that knows better; a node that is gone is not also unreachable.
 fn role(node: &NodeView) -> String {
     let mut words = node.role.to_string();
-    if node.draining {
-        words.push_str(", draining");
+    if let Some(drain) = &node.drain {
+        words.push_str(&format!(", {}", drain_words(drain)));
     }
     match node.disk {
         NodeDisk::Fine => {}
@@ -92,6 +92,18 @@ fn role(node: &NodeView) -> String {
         _ if node.reachable || node.role == NodeRole::Gone => {}
         Some(ms) => words.push_str(&format!(", unreachable (gossip), last seen {} ago", span(ms))),
         None => words.push_str(", unreachable (gossip)"),
+    }
+    words
+}
+
+/// `draining since …, moves what runs at …: why`.
+pub(crate) fn drain_words(drain: &DrainView) -> String {
+    let mut words = format!("{} since {}", if drain.leaves { "leaving" } else { "draining" }, date(drain.since_ms));
+    if let Some(until_ms) = drain.until_ms {
+        words.push_str(&format!(", moves what runs at {}", date(until_ms)));
+    }
+    if let Some(reason) = &drain.reason {
+        words.push_str(&format!(": {reason}"));
     }
     words
 }

@@ -66,6 +66,7 @@ impl Exit {
             ErrorCode::NotFound | ErrorCode::EventsCompacted => Self::NOT_FOUND,
             ErrorCode::Denied => Self::DENIED,
             ErrorCode::IdempotencyConflict | ErrorCode::JobHasEnded | ErrorCode::JobHasNotEnded => Self::CONFLICT,
+            ErrorCode::NodeVotes => Self::CONFLICT,
             ErrorCode::NotLeader | ErrorCode::NoQuorum | ErrorCode::ShuttingDown => Self::UNAVAILABLE,
             ErrorCode::LimitExceeded | ErrorCode::Overloaded | ErrorCode::DiskIsLow => Self::LIMITED,
             ErrorCode::OutcomeUnknown => Self::UNKNOWN,

@@ -1,7 +1,10 @@
 //! `quorla node`.
 
 mod drain;
+mod label;
+mod leave;
 mod list;
+mod show;
 mod start;
 
 use clap::Subcommand;
@@ -25,14 +28,21 @@ pub(crate) enum NodeCommand {
     /// List the nodes: role, slots, what they have applied
     #[command(after_help = "Examples:\n  quorla node list\n  quorla node list --watch\n  quorla node list -o json")]
     List(Watch),
-    /// Give a node no new work; what runs there goes on
-    #[command(
-        after_help = "Examples:\n  quorla node drain n2\n  quorla node drain n2 --wait --timeout 10m && echo nothing runs there"
-    )]
+    /// Give a node no new work; what runs there goes on, or is moved when a deadline passes
+    #[command(after_help = drain::EXAMPLES)]
     Drain(drain::Drain),
-    /// Give a drained node work again
+    /// Give a drained node work again, or take back that it leaves
     #[command(after_help = "Example:\n  quorla node undrain n2")]
     Undrain(drain::Undrain),
+    /// Show one node: what it has, what runs there, what it could still take
+    #[command(after_help = "Examples:\n  quorla node info n2\n  quorla node info n2 -o json")]
+    Info(show::Show),
+    /// Set labels of a node that job constraints match, or remove them
+    #[command(after_help = label::EXAMPLES)]
+    Label(label::Label),
+    /// Say goodbye to a node that will not work again: drain it, then forget it once its process has stopped
+    #[command(after_help = leave::EXAMPLES)]
+    Leave(leave::Leave),
 }
 
 pub(crate) async fn run(command: NodeCommand, session: &Session, output: &Output) -> Result<Exit, Fault> {
@@ -41,5 +51,8 @@ pub(crate) async fn run(command: NodeCommand, session: &Session, output: &Output
         NodeCommand::List(watch) => list::run(&watch, session, output).await,
         NodeCommand::Drain(drain) => drain::drain(drain, session, output).await,
         NodeCommand::Undrain(which) => drain::undrain(which, session, output).await,
+        NodeCommand::Info(show) => show::run(&show, session, output).await,
+        NodeCommand::Label(label) => label::run(label, session, output).await,
+        NodeCommand::Leave(leave) => leave::run(leave, session, output).await,
     }
 }

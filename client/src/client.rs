@@ -10,6 +10,7 @@ mod patience;
 mod queues;
 mod submit;
 
+pub use cluster::DrainTerms;
 pub use follow::{Follow, FollowFrom, Followed};
 pub use queues::PauseTerms;
 

@@ -43,7 +43,7 @@ mod tls;
 mod view;
 
 pub use array::{ArrayRequest, TaskItems};
-pub use client::{Client, Follow, FollowFrom, Followed, PauseTerms};
+pub use client::{Client, DrainTerms, Follow, FollowFrom, Followed, PauseTerms};
 pub use error::{Error, SetupError};
 
 pub use ids::{JobId, ParseJobIdError, RequestId, canonical_prefix};
@@ -57,17 +57,17 @@ pub use profile::Profile;
 pub use refusal::{ErrorBody, ErrorCode};
 pub use reply::{Cancelled, ItemsPut, Paused, PrefixMatch, Reply, Response, Submitted, Welcome};
 pub use request::{
-    Cancel, ContentHashQuery, DrainNode, FollowQuery, Hello, JobQuery, ListOrder, ListQuery, LogsQuery, NodeWait,
-    PROTOCOL_VERSION, PauseJob, PauseQueue, PrefixQuery, PutItems, QueuesQuery, ReadLevel, Request, Retry, Submit,
-    SubmitArray, TaskSet, Wait,
+    Cancel, ContentHashQuery, DrainNode, FollowQuery, Hello, JobQuery, LabelNode, ListOrder, ListQuery, LogsQuery,
+    NodeQuery, NodeWait, PROTOCOL_VERSION, PauseJob, PauseQueue, PrefixQuery, PutItems, QueuesQuery, ReadLevel,
+    Request, Retry, Submit, SubmitArray, TaskSet, Wait,
 };
 pub use stall::{OnStall, Stall};
 pub use suggest::nearest;
 pub use tls::{ALPN, CLOSED_FOR_CLUSTER, CLOSED_FOR_ROLE, Credentials, Pem, SERVER_NAME};
 pub use view::{
-    ArrayView, AttemptOutcome, AttemptView, ClusterStatus, ContentHash, EventView, GapReason, JobDeadline,
+    ArrayView, AttemptOutcome, AttemptView, ClusterStatus, ContentHash, DrainView, EventView, GapReason, JobDeadline,
     JobExplanation, JobHistory, JobLogs, JobPage, JobState, JobSummary, JobTerms, JobTimeout, JobView, JobsAhead,
-    NodeDisk, NodeRejection, NodeRole, NodeView, NodeWork, OutputGap, OutputPage, OutputPiece, OutputPlace,
-    OutputRecord, OutputStream, PauseView, QueueFlow, QueuePage, QueueView, RejectionReason, ScarceResource, Shortage,
-    Tail, TaskCounts, Usage,
+    NodeDetail, NodeDisk, NodeLabels, NodeRejection, NodeRole, NodeState, NodeView, NodeWork, OutputGap, OutputPage,
+    OutputPiece, OutputPlace, OutputRecord, OutputStream, PauseView, QueueFlow, QueuePage, QueueView, RejectionReason,
+    RunningAttempt, ScarceResource, Shortage, Tail, TaskCounts, Usage,
 };

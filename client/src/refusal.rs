@@ -57,6 +57,8 @@ pub enum ErrorCode {
     EventsCompacted,
     /// A bug or a failure of the server.
     Internal,
+    /// The node votes on the ledger, and nobody takes a vote away.
+    NodeVotes,
 }
 
 impl ErrorCode {
@@ -86,6 +88,7 @@ impl ErrorCode {
             Self::FrameTooLarge => "frame_too_large",
             Self::EventsCompacted => "events_compacted",
             Self::Internal => "internal",
+            Self::NodeVotes => "node_votes",
         }
     }
 

@@ -6,7 +6,7 @@ use crate::ids::JobId;
 use crate::refusal::ErrorBody;
 use crate::view::{
     ArrayView, ClusterStatus, ContentHash, JobExplanation, JobHistory, JobLogs, JobPage, JobState, JobSummary, JobView,
-    NodeView, NodeWork, OutputPage, QueuePage, QueueView,
+    NodeDetail, NodeLabels, NodeView, NodeWork, OutputPage, QueuePage, QueueView,
 };
 
 /// One answer of the client plane.
@@ -65,6 +65,10 @@ pub enum Reply {
     QueuePaused(Box<QueueView>),
     /// To `Queues`.
     Queues(QueuePage),
+    /// To `NodeInfo`.
+    Node(Box<NodeDetail>),
+    /// To `LabelNode`.
+    NodeLabels(NodeLabels),
 }
 
 /// The server's greeting.

@@ -4,6 +4,7 @@
 
 mod hold;
 mod list;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +71,10 @@ pub enum Request {
     PauseQueue(PauseQueue),
     /// A page of queues.
     Queues(QueuesQuery),
+    /// One node in full, with what runs there.
+    NodeInfo(NodeQuery),
+    /// Set and remove labels of a node.
+    LabelNode(LabelNode),
 }
 
 impl Request {
@@ -88,6 +93,7 @@ impl Request {
                 | Self::PutItems(_)
                 | Self::PauseJob(_)
                 | Self::PauseQueue(_)
+                | Self::LabelNode(_)
         )
     }
 
@@ -124,6 +130,7 @@ impl Request {
             Self::MarkContentHash(_) => "mark a content hash",
             Self::ContentHash(_) => "read a content hash",
             Self::Explain(_) => "explain a job",
+            Self::DrainNode(DrainNode { leaves: true, .. }) => "let a node leave",
             Self::DrainNode(DrainNode { draining: true, .. }) => "drain a node",
             Self::DrainNode(_) => "undrain a node",
             Self::WaitForNode(_) => "look at a node's work",
@@ -136,6 +143,8 @@ impl Request {
             Self::PauseQueue(PauseQueue { paused: true, .. }) => "pause a queue",
             Self::PauseQueue(_) => "resume a queue",
             Self::Queues(_) => "list the queues",
+            Self::NodeInfo(_) => "look up a node",
+            Self::LabelNode(_) => "label a node",
         }
     }
 }
@@ -294,7 +303,7 @@ pub struct ContentHashQuery {
     pub timeout_ms: u64,
 }
 
-/// Stop or resume giving new work to a node. What is so already is done.
+/// Stop or resume giving new work to a node. What is so already is done; of a node that drains, what is not said stays.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrainNode {
     /// This request's id.
@@ -303,6 +312,40 @@ pub struct DrainNode {
     pub node: String,
     /// Whether it takes nothing new from now on.
     pub draining: bool,
+    /// The same key again is the same request.
+    pub idempotency_key: Option<String>,
+    /// What still runs there so many milliseconds from now is stopped and runs again elsewhere; none: it is let end.
+    pub deadline_ms: Option<u64>,
+    /// Why, for people.
+    pub reason: Option<String>,
+    /// Whether the node is forgotten once nothing runs there and its process has stopped.
+    pub leaves: bool,
+}
+
+/// One node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeQuery {
+    /// The node's name.
+    pub node: String,
+    /// Of what runs there, that which began after the attempt with this fence.
+    pub after: Option<u64>,
+    /// Rows of what runs there at most; none: `limits::LIST_ROWS_DEFAULT`.
+    pub limit: Option<u32>,
+    /// How fresh the answer must be.
+    pub read: ReadLevel,
+}
+
+/// Set and remove labels of a node. Those that it registers itself are hidden by what is set, and can't be removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelNode {
+    /// This request's id.
+    pub request_id: RequestId,
+    /// The node's name.
+    pub node: String,
+    /// Labels to set.
+    pub set: BTreeMap<String, String>,
+    /// Labels to remove.
+    pub remove: BTreeSet<String>,
     /// The same key again is the same request.
     pub idempotency_key: Option<String>,
 }

@@ -9,7 +9,7 @@ use quorla_client::Limits;
 use quorla_ledger::spec::{Constraint, LabelTest};
 
 /// Labels that begin so are the node's own.
-pub(crate) const PREFIX: &str = "quorla.";
+pub(crate) use quorla_ledger::limits::RESERVED_LABEL_PREFIX as PREFIX;
 /// How many there can be.
 pub(crate) const LABELS_MAX: usize = 5;
 

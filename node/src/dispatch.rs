@@ -15,6 +15,7 @@ mod inspections;
 mod job;
 mod list;
 mod measured;
+mod node;
 mod pause;
 mod queues;
 mod reading;
@@ -177,6 +178,8 @@ impl Dispatch {
             Request::PauseJob(asked) => self.pause_job(principal, asked).await,
             Request::PauseQueue(asked) => self.pause_queue(principal, asked).await,
             Request::Queues(query) => self.queues(query).await,
+            Request::NodeInfo(query) => self.node_info(query).await,
+            Request::LabelNode(asked) => self.label(principal, asked).await,
         }
     }
 

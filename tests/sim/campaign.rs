@@ -59,6 +59,7 @@ const FLOORS: &[(&str, u64)] = &[
     ("proposal outlived its caller's patience", 1_000),
     ("request forwarded", 8_000),
     ("outcome of a try unknown", 10_000),
+    ("drained node cleared", 50),
 ];
 
 /// A seed that failed, and how.

@@ -11,7 +11,7 @@ use quorla_ledger::{
     ledger::Applied,
     memory::MemoryTables,
     outcome::Exit,
-    record::{JobRecord, Stored},
+    record::{JobRecord, NodeRecord, Stored},
     tables::Table,
     units::Millis,
 };
@@ -36,6 +36,7 @@ mod i14_events_are_dense;
 mod i16_every_job_ends;
 mod r05_arrays_add_up;
 mod r09_refused_is_not_done;
+mod r18_drains_move;
 mod r22_guarded_nodes_get_nothing;
 
 /// Something that is so, whatever the code under test thinks of it.
@@ -63,6 +64,8 @@ pub(super) enum Fact<'f> {
     LeaderIsReady { site: Site, tables: &'f MemoryTables },
     /// Somebody looked at a replica.
     Looked { site: Site, replica: &'f Replica, thoroughly: bool },
+    /// Nothing goes wrong from now on.
+    CalmBegins,
     /// The calm has lasted as long as it may.
     TimeIsUp { unfinished: &'f str },
     /// All has ended; what is stored at last.
@@ -95,6 +98,8 @@ pub(super) struct Committed {
     pub(super) event_next: u64,
     /// Job records as the entry left them, by key.
     pub(super) jobs: Vec<JobRecord>,
+    /// Node records as the entry left them, by id.
+    pub(super) nodes: Vec<NodeRecord>,
 }
 
 /// What a client was told in the end.
@@ -169,6 +174,7 @@ impl Bench {
             Box::<r05_arrays_add_up::ArraysAddUp>::default(),
             Box::<r09_refused_is_not_done::RefusedIsNotDone>::default(),
             Box::<r22_guarded_nodes_get_nothing::GuardedNodesGetNothing>::default(),
+            Box::<r18_drains_move::DrainsMove>::default(),
         ];
         Self { invariants, index_committed: 0 }
     }
@@ -205,7 +211,8 @@ impl Committed {
         };
         let page = stored(Table::Events).map(read).next();
         let jobs = stored(Table::Live).chain(stored(Table::Ended)).map(read).collect();
-        Self { done, page, event_next: applied.event_next, jobs }
+        let nodes = stored(Table::Nodes).map(read).collect();
+        Self { done, page, event_next: applied.event_next, jobs, nodes }
     }
 
     fn replies(&self) -> Vec<&Reply> {

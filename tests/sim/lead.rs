@@ -114,6 +114,9 @@ impl World {
         }
         self.do_lease_outputs(site, lapses);
         for proposal in proposals {
+            if proposal.task == Task::StopDrained {
+                self.census.count("drained node cleared");
+            }
             let proposed = self.propose(site, &proposal.command, Waiter::Planner(proposal.task));
             assert!(proposed.is_ok(), "a node has a leader's part only while it leads");
         }

@@ -3,7 +3,7 @@
 use quorla_actors::messages::{ToAgent, ToLeader};
 use quorla_ledger::{
     Command, Reply,
-    command::{RegisterNode, Request, Tasks},
+    command::{DrainOrder, RegisterNode, Request, Tasks},
     ids::{BootId, JobId, NodeId},
     reply::Refusal,
     spec::JobSpec,
@@ -75,7 +75,7 @@ pub(super) enum ClientRequest {
     Drain {
         request: Request,
         node: NodeId,
-        draining: bool,
+        drain: Option<DrainOrder>,
     },
     Pause {
         request: Request,

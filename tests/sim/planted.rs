@@ -56,3 +56,13 @@ fn a_digest_with_jitter_is_caught() {
 fn an_early_reassignment_is_caught() {
     must_be_caught(Defect::EarlyReassignment, "I5", 200);
 }
+
+#[test]
+fn a_drain_that_costs_an_attempt_is_caught() {
+    must_be_caught(Defect::DrainCostsAttempt, "R18", 200);
+}
+
+#[test]
+fn a_drains_deadline_that_is_forgotten_is_caught() {
+    must_be_caught(Defect::DrainDeadlineForgotten, "R18", 1_000);
+}

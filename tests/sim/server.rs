@@ -2,7 +2,7 @@
 
 use quorla_ledger::{
     Command, Records, Refusal, array,
-    command::{Submit, SubmitArray},
+    command::{DrainNode, Submit, SubmitArray},
     ids::{JobId, NodeKey},
     memory::MemoryTables,
     tables,
@@ -85,7 +85,7 @@ impl World {
             }
             ClientRequest::Cancel { request, job } => Command::Cancel { request, job, reason: None },
             ClientRequest::Retry { request, job } => Command::Retry { request, job, seed },
-            ClientRequest::Drain { request, node, draining } => Command::DrainNode { request, node, draining },
+            ClientRequest::Drain { request, node, drain } => Command::DrainNode(DrainNode { request, node, drain }),
             ClientRequest::Pause { request, what: Held::Job(job), paused } => {
                 Command::PauseJob { request, job, paused, reason: None }
             }

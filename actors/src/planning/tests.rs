@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use quorla_ledger::{
     Batch, BatchBuilder, Command, Entry, Ledger, Reply,
     codec::encode_command,
-    command::{EndAttempt, RegisterNode, Request, Submit},
+    command::{DrainNode, DrainOrder, EndAttempt, RegisterNode, Request, Submit},
     defect::Defect,
     ids::{BootId, Fence, JobId, NodeKey, Principal},
     limits::HASH_KEPT_EVERY,
@@ -263,4 +263,22 @@ fn events_beyond_their_bytes_are_expired_from_the_horizon_on() {
     assert_eq!(tasks(&expiry), [Task::ExpireEvents]);
     assert_eq!(world.carry_out(expiry), [Reply::Expired { records: 2 }]);
     assert_eq!(world.ledger.meta().event_bytes, Bytes(0));
+}
+
+#[test]
+fn what_runs_past_a_drains_deadline_is_stopped_once() {
+    let mut world = World::new(Retention::default());
+    world.register();
+    world.submit(1, None);
+    let node = world.ledger.nodes().next().unwrap().record().id;
+    let request = Request { principal: Principal([0; 32]), id: JobId::new(world.now, 9), key: None };
+    let drain = Some(DrainOrder { deadline: Some(Millis(100)), ..DrainOrder::default() });
+    world.apply(&Command::DrainNode(DrainNode { request, node, drain }));
+    assert!(world.plan().is_empty());
+    world.now = world.now.after(Millis(100));
+    let plan = world.plan();
+    assert_eq!(tasks(&plan), [Task::StopDrained]);
+    assert!(world.plan().is_empty(), "it is on its way");
+    assert_eq!(world.carry_out(plan), [Reply::DrainedStopped { attempts: 1 }]);
+    assert!(world.plan().is_empty());
 }

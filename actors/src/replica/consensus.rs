@@ -11,6 +11,8 @@ use quorla_consensus::{
     View,
 };
 use quorla_ledger::{
+    codec::encode_command,
+    command::Command,
     ids::{NodeKey, RaftId},
     ledger::Ledger,
     reply::Reply,
@@ -109,7 +111,14 @@ impl Group for ConsensusReplica {
         };
         let (voters, learners) = (named(&status.voters), named(&status.learners));
         let caught_up = learners.keys().filter(|id| self.consensus.is_caught_up(id.0)).copied().collect();
-        Some(Members { voters, learners, caught_up })
+        let (leaving, left) = self.consensus.inspect(|ledger| {
+            let records = ledger.nodes().map(|node| node.record());
+            let leaving = records.filter(|record| record.drain.as_ref().is_some_and(|drain| drain.leaves));
+            let (leaving, left): (_, Vec<_>) =
+                leaving.map(|record| (record.key, record.has_left().then_some((record.key, record.id)))).unzip();
+            (leaving, left.into_iter().flatten().collect())
+        });
+        Some(Members { voters, learners, caught_up, leaving, left })
     }
 
     fn change(&self, change: Change) -> BoxFuture<'_, ()> {
@@ -118,6 +127,13 @@ impl Group for ConsensusReplica {
                 Change::Promote(ids) => self.consensus.promote(ids.into_iter().map(|id| id.0).collect()).await,
                 Change::Replace { old, new } => self.consensus.replace(old.0, new.0).await,
                 Change::Forget(id) => self.consensus.remove(id.0).await,
+                Change::Dismiss(node) => {
+                    let command = encode_command(&Command::RemoveNode { node });
+                    if self.propose(command).await.is_err() {
+                        tracing::info!(node = node.0, "a node that left is not forgotten yet");
+                    }
+                    return;
+                }
             };
             if let Err(error) = changed {
                 tracing::info!(%error, "the membership did not change, it is looked at again");

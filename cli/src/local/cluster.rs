@@ -36,6 +36,8 @@ pub struct Settings {
     pub configuration: String,
     /// Variables of the nodes' environment, for tests.
     pub environment: Vec<(String, String)>,
+    /// How many of the nodes vote; none: all.
+    pub voters: Option<usize>,
 }
 
 impl Default for Settings {
@@ -49,6 +51,7 @@ impl Default for Settings {
             log_filter,
             configuration: String::new(),
             environment: Vec::new(),
+            voters: None,
         }
     }
 }
@@ -90,7 +93,7 @@ impl Root {
 }
 
 impl Cluster {
-    /// Starts a cluster and waits until all its nodes serve and vote.
+    /// Starts a cluster and waits until all its nodes serve, and those vote that are to.
     ///
     /// # Errors
     /// When a node does not start, with the end of its log.
@@ -158,7 +161,7 @@ impl Cluster {
             quic,
             http,
             seeds,
-            expect: self.settings.nodes,
+            expect: self.settings.voters.unwrap_or(self.settings.nodes),
             slots: self.settings.slots,
             log_filter: &self.settings.log_filter,
         };
@@ -168,7 +171,7 @@ impl Cluster {
         std::fs::write(&process.config, text).map_err(|error| Fault::other(attempted(), error))
     }
 
-    /// Waits until one node leads and all the others vote.
+    /// Waits until one node leads and all the others that are to vote do.
     ///
     /// # Errors
     /// When that takes longer than a minute.
@@ -177,7 +180,7 @@ impl Cluster {
         let since = Stopwatch::start();
         loop {
             let status = client.status().await?;
-            if is_formed(&status, self.settings.nodes) {
+            if is_formed(&status, &self.settings) {
                 return Ok(());
             }
             if since.elapsed() > FORMED_TIMEOUT {
@@ -355,9 +358,11 @@ impl Cluster {
     }
 }
 
-fn is_formed(status: &ClusterStatus, nodes: usize) -> bool {
+fn is_formed(status: &ClusterStatus, settings: &Settings) -> bool {
     let votes = |role| matches!(role, NodeRole::Leader | NodeRole::Follower);
-    status.leader.is_some() && status.nodes.iter().filter(|node| votes(node.role)).count() == nodes
+    let voters = status.nodes.iter().filter(|node| votes(node.role)).count();
+    let is_whole = status.nodes.len() == settings.nodes && voters == settings.voters.unwrap_or(settings.nodes);
+    status.leader.is_some() && is_whole
 }
 
 /// The directory that was asked for, made where there is none.

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::drain::DrainView;
+
 /// What a node is to the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -82,7 +84,7 @@ pub struct NodeView {
     pub unreachable_ms: Option<u64>,
     /// Whether it takes no new work.
     pub draining: bool,
-    /// Its labels.
+    /// Its labels in force: its own, and over them those that operators set.
     pub labels: BTreeMap<String, String>,
     /// Resident memory of its processes, in bytes.
     pub rss_bytes: Option<u64>,
@@ -90,6 +92,8 @@ pub struct NodeView {
     pub version: Option<String>,
     /// How much room its disk has, as it said last.
     pub disk: NodeDisk,
+    /// How it drains, if it does.
+    pub drain: Option<DrainView>,
 }
 
 /// The cluster as the answering node sees it.

@@ -15,4 +15,19 @@ pub struct NodeWork {
     pub attempts: u32,
     /// Their jobs, oldest attempt first.
     pub jobs: Vec<JobId>,
+    /// How it drains, if it does.
+    pub drain: Option<DrainView>,
+}
+
+/// How a node drains. Times are milliseconds since 1970 of the cluster's clock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainView {
+    /// Since when.
+    pub since_ms: u64,
+    /// When what still runs there is stopped, to run again elsewhere; none: it is let end.
+    pub until_ms: Option<u64>,
+    /// Why, as the operator said.
+    pub reason: Option<String>,
+    /// Whether the node is forgotten once nothing runs there and its process has stopped.
+    pub leaves: bool,
 }

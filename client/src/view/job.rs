@@ -103,6 +103,8 @@ pub enum AttemptOutcome {
     OutputFailed,
     /// It needed more memory than `limits.memory_bytes`, and the kernel killed it or a part of it.
     Oom,
+    /// Stopped because the deadline of its node's drain passed; the job runs again elsewhere, and has lost no attempt.
+    Moved,
 }
 
 impl AttemptOutcome {
@@ -121,6 +123,7 @@ impl AttemptOutcome {
             Self::Lost => "lost",
             Self::OutputFailed => "output_failed",
             Self::Oom => "oom",
+            Self::Moved => "moved",
         }
     }
 }

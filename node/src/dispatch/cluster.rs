@@ -10,7 +10,7 @@ use quorla_consensus::{Peer, Role, Status};
 use quorla_ledger::{Command, disk::DiskLevel, ids::Principal, record::NodeRecord, reply};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Dispatch, inspections::Inspected, refuse};
+use super::{Dispatch, drain, inspections::Inspected, refuse};
 use crate::{gossip::Member, identity::KeyId};
 
 /// Characters of a client's own name that are logged.
@@ -116,7 +116,7 @@ impl Dispatch {
         ContentHash { node: self.about.node.clone(), index: hash.index, hash: digits }
     }
 
-    fn show_nodes(&self, records: &[NodeRecord], inspected: &Inspected) -> Vec<NodeView> {
+    pub(super) fn show_nodes(&self, records: &[NodeRecord], inspected: &Inspected) -> Vec<NodeView> {
         let status = self.consensus.status().borrow().clone();
         let show = |record| self.show_node(record, &status, inspected);
         let mut nodes: Vec<NodeView> = records.iter().map(show).collect();
@@ -155,8 +155,8 @@ impl Dispatch {
                 true => None,
                 false => self.sightings.lost_for(&key).and_then(|span| u64::try_from(span.as_millis()).ok()),
             },
-            draining: record.draining,
-            labels: record.labels.clone(),
+            draining: record.drain.is_some(),
+            labels: record.labels_in_force(),
             rss_bytes: match said {
                 Some(said) => said.rss_bytes,
                 None => is_self.then(crate::metrics::resident_bytes).flatten(),
@@ -167,6 +167,7 @@ impl Dispatch {
                 DiskLevel::Low => NodeDisk::Low,
                 DiskLevel::Critical => NodeDisk::Critical,
             },
+            drain: record.drain.as_ref().map(drain::shown),
         }
     }
 }

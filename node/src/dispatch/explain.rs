@@ -14,7 +14,7 @@ use quorla_ledger::{
 };
 
 use super::{
-    Dispatch, convert,
+    Dispatch, convert, drain,
     job::recorded,
     refuse,
     waiting::{NoRecords, paused_words, shown_pause, words},
@@ -68,7 +68,8 @@ impl Standing {
         let nodes = match &waiting {
             Some(Waiting::Place(rejections)) => {
                 let each = rejections.iter();
-                each.filter_map(|(node, why)| Some(rejected(&ledger.node(*node)?, why, &record.demand))).collect()
+                let now = ledger.clock();
+                each.filter_map(|(node, why)| Some(rejected(&ledger.node(*node)?, why, &record.demand, now))).collect()
             }
             _ => Vec::new(),
         };
@@ -138,7 +139,7 @@ fn deadlines(record: &JobRecord) -> Vec<JobDeadline> {
     own.into_iter().chain(whole).map(shown).collect()
 }
 
-fn rejected(node: &NodeView<'_>, rejection: &Rejection, demand: &Demand) -> NodeRejection {
+fn rejected(node: &NodeView<'_>, rejection: &Rejection, demand: &Demand, now: Millis) -> NodeRejection {
     let record = node.record();
     let plain = |reason, detail: String| NodeRejection {
         node: record.name.clone(),
@@ -150,20 +151,20 @@ fn rejected(node: &NodeView<'_>, rejection: &Rejection, demand: &Demand) -> Node
     };
     match rejection {
         Rejection::NodeIsDown => plain(RejectionReason::Down, "it has stopped, or its lease ran out".into()),
-        Rejection::NodeIsDraining if record.draining => {
-            plain(RejectionReason::Draining, "it is drained and takes no new work".into())
-        }
         Rejection::DiskIsLow => plain(
             RejectionReason::DiskLow,
             "its disk is nearly full; it takes new work again once there is space".into(),
         ),
-        Rejection::NodeIsDraining => plain(RejectionReason::Stopping, "it is about to stop".into()),
+        Rejection::NodeIsDraining => match &record.drain {
+            Some(drain) => plain(RejectionReason::Draining, drain::words(drain, now)),
+            None => plain(RejectionReason::Stopping, "it is about to stop".into()),
+        },
         Rejection::LabelsDiffer { label } => {
-            let has = match record.labels.get(label) {
+            let has = match node.labels().get(label) {
                 Some(value) => format!("it has {label}={value}"),
                 None => format!("it has no label {label}"),
             };
-            let wanted = demand.unmet(&record.labels).map(|unmet| convert::shown_constraint(unmet).to_string());
+            let wanted = demand.unmet(node.labels()).map(|unmet| convert::shown_constraint(unmet).to_string());
             let detail = format!("needs {}; {has}", wanted.as_deref().unwrap_or(label));
             NodeRejection { constraint: wanted, ..plain(RejectionReason::LabelDiffers, detail) }
         }

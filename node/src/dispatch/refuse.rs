@@ -108,6 +108,10 @@ fn explain(refusal: &Refusal) -> (ErrorCode, String) {
         Refusal::DiskIsLow => {
             (ErrorCode::DiskIsLow, "the disk of the leader, or of most voters, is nearly full".into())
         }
+        Refusal::LabelIsRegistered { label } => (
+            ErrorCode::InvalidRequest,
+            format!("the label {label:?} is of the node's own configuration, and can't be removed here"),
+        ),
         other => (ErrorCode::Internal, format!("the ledger refused: {other:?}")),
     }
 }
@@ -132,6 +136,8 @@ fn explain_fault(fault: &SpecFault) -> (ErrorCode, String) {
         SpecFault::UserIsInvalid(name) => format!("{name:?} is no user to run as"),
         SpecFault::VariableIsReserved(name) => format!("the variable {name} is set by Quorla alone"),
         SpecFault::TasksAreEmpty => "an array has at least one task, and its first index is not above its last".into(),
+        SpecFault::LabelIsReserved(label) => format!("the label {label:?} is one that only nodes themselves set"),
+        SpecFault::LabelIsAmbiguous(label) => format!("the label {label:?} is to be set and removed at once"),
         SpecFault::RunningIsZero => "an array lets at least one task run at a time".into(),
     };
     (ErrorCode::InvalidRequest, why)
@@ -196,6 +202,7 @@ const fn hint(refusal: &Refusal) -> Option<&'static str> {
         Refusal::DiskIsLow => {
             Some("See whose: quorla node list. Free space there, or remove what is old; what runs goes on.")
         }
+        Refusal::LabelIsRegistered { .. } => Some("Set it to another value, or change node.labels of the node."),
         Refusal::DemandsAreExhausted => Some("Let jobs share their resources and constraints."),
         _ => None,
     }

@@ -62,7 +62,9 @@ impl Told {
             | Event::NodeLapsed { .. }
             | Event::NodeDrained { .. }
             | Event::QueuePaused { .. }
-            | Event::NodeGuarded { .. } => return None,
+            | Event::NodeGuarded { .. }
+            | Event::NodeLabelled(_)
+            | Event::NodeRemoved(_) => return None,
         })
     }
 

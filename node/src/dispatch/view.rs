@@ -135,6 +135,7 @@ pub(super) fn attempt(attempt: &AttemptRecord, job: &JobState, names: &NodeNames
 const fn outcome(exit: &Exit, stopped: Option<StopCause>) -> AttemptOutcome {
     match (stopped, exit) {
         (Some(StopCause::Cancel), _) => AttemptOutcome::Cancelled,
+        (Some(StopCause::Drain), _) => AttemptOutcome::Moved,
         (Some(_), _) => AttemptOutcome::TimedOut,
         (None, Exit::Code(0)) => AttemptOutcome::Succeeded,
         (None, Exit::Code(_)) => AttemptOutcome::Failed,
@@ -216,6 +217,7 @@ pub(super) const fn cause(cause: StopCause) -> &'static str {
         StopCause::Cancel => "cancelled",
         StopCause::AttemptTimeout => "the attempt's timeout passed",
         StopCause::JobTimeout => "the job's timeout passed",
+        StopCause::Drain => "the deadline of its node's drain passed; it runs again elsewhere",
     }
 }
 

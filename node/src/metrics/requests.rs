@@ -26,6 +26,8 @@ pub(super) const fn kind(request: &Request) -> &'static str {
         Request::SubmitArray(_) => "submit_array",
         Request::PutItems(_) => "put_items",
         Request::ArrayStatus(_) => "array_status",
+        Request::NodeInfo(_) => "node_info",
+        Request::LabelNode(_) => "label_node",
         Request::Follow(_) => "wait_output",
         Request::PauseJob(_) => "pause_job",
         Request::PauseQueue(_) => "pause_queue",

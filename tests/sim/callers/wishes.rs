@@ -2,9 +2,10 @@
 
 use quorla_ledger::{
     Refusal, Reply,
-    command::Request,
+    command::{DrainOrder, Request},
     ids::{JobId, NodeId},
     spec::JobSpec,
+    units::Millis,
 };
 
 use super::super::{
@@ -14,8 +15,8 @@ use super::super::{
     world::World,
 };
 
-/// In the calm a node is given back once no late request can drain it again.
-pub(in super::super) const UNDRAIN_AFTER_MS: u64 = 3_000;
+/// In the calm a node is given back once no late request can drain it again, and after its deadline was seen to be kept.
+pub(in super::super) const UNDRAIN_AFTER_MS: u64 = 16_000;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -55,7 +56,7 @@ impl World {
         if let Some(node) = wishes.drained.last().copied()
             && (calm || self.dice.chance(300))
         {
-            return Some(self.wish_drain(caller, node, false));
+            return Some(self.wish_drain(caller, node, None));
         }
         let wishes = &self.callers[caller.0].wishes;
         let perhaps = wishes.perhaps_paused.last().filter(|_| calm);
@@ -136,7 +137,8 @@ impl World {
             (9, _) if self.calm_since.is_none() => {
                 let nodes = u64::try_from(self.machines.len()).expect("few machines");
                 let node = NodeId(u32::try_from(self.dice.between(1, nodes)).expect("few machines"));
-                Some(self.wish_drain(caller, node, true))
+                let deadline = self.dice.chance(600).then(|| Millis(self.dice.between(0, 3_000)));
+                Some(self.wish_drain(caller, node, Some(DrainOrder { deadline, ..DrainOrder::default() })))
             }
             (10..=11, Some(job)) if self.calm_since.is_none() && job.of_task().is_none() => {
                 Some(self.wish_pause(caller, Held::Job(job), true))
@@ -149,8 +151,8 @@ impl World {
         }
     }
 
-    fn wish_drain(&mut self, caller: Caller, node: NodeId, draining: bool) -> ClientRequest {
-        ClientRequest::Drain { request: self.request(caller, None), node, draining }
+    fn wish_drain(&mut self, caller: Caller, node: NodeId, drain: Option<DrainOrder>) -> ClientRequest {
+        ClientRequest::Drain { request: self.request(caller, None), node, drain }
     }
 
     fn wish_pause(&mut self, caller: Caller, what: Held, paused: bool) -> ClientRequest {
@@ -183,10 +185,10 @@ impl World {
             self.census.count(if matches!(what, Held::Job(_)) { "job paused" } else { "queue paused" });
         }
         match (request, outcome) {
-            (ClientRequest::Drain { node, draining, .. }, Outcome::Done(_)) if !draining => {
+            (ClientRequest::Drain { node, drain: None, .. }, Outcome::Done(_)) => {
                 wishes.drained.retain(|drained| drained != node);
             }
-            (ClientRequest::Drain { node, draining: true, .. }, Outcome::Done(_) | Outcome::Unknown) => {
+            (ClientRequest::Drain { node, drain: Some(_), .. }, Outcome::Done(_) | Outcome::Unknown) => {
                 wishes.drained.push(*node);
             }
             // What has ended needs nobody to let it go on.

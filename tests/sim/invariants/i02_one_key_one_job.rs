@@ -90,7 +90,7 @@ fn named(request: &ClientRequest) -> Option<(Name, Vec<u8>)> {
         }
         ClientRequest::Cancel { job, .. } => codec::encode(&("cancel", job)),
         ClientRequest::Retry { job, .. } => codec::encode(&("retry", job)),
-        ClientRequest::Drain { node, draining, .. } => codec::encode(&("drain", node, draining)),
+        ClientRequest::Drain { node, drain, .. } => codec::encode(&("drain", node, drain)),
         ClientRequest::Pause { what: Held::Job(job), paused, .. } => codec::encode(&("pause", job, paused)),
         ClientRequest::Pause { what: Held::Queue(queue), paused, .. } => codec::encode(&("pause queue", queue, paused)),
         ClientRequest::Read { .. } => return None,

@@ -76,9 +76,10 @@ fn step(before: Option<Stage>, event: &Event) -> Option<Stage> {
         (Some(Accepted | Queued), Event::AttemptAssigned { .. }) => Some(Running),
         (Some(Running), Event::AttemptStopping { cause, .. }) => Some(Stopping(*cause)),
         // Only its attempt was to end; somebody cancelled the job meanwhile.
-        (Some(Stopping(StopCause::AttemptTimeout)), Event::AttemptStopping { cause: StopCause::Cancel, .. }) => {
-            Some(Stopping(StopCause::Cancel))
-        }
+        (
+            Some(Stopping(StopCause::AttemptTimeout | StopCause::Drain)),
+            Event::AttemptStopping { cause: StopCause::Cancel, .. },
+        ) => Some(Stopping(StopCause::Cancel)),
         (Some(Running | Stopping(_)), Event::AttemptEnded { .. } | Event::AttemptLost { .. }) => Some(Between),
         (Some(Between), Event::JobBackedOff { .. }) => Some(BackingOff),
         (Some(Queued), Event::NodeReserved { .. }) => Some(Queued),
@@ -116,6 +117,8 @@ const fn job_of(event: &Event) -> Option<JobId> {
         | Event::NodeLapsed { .. }
         | Event::NodeDrained { .. }
         | Event::NodeGuarded { .. }
+        | Event::NodeLabelled(_)
+        | Event::NodeRemoved(_)
         | Event::TasksClosed { .. } => None,
         // What may start is another question.
         Event::JobPaused { .. } | Event::QueuePaused { .. } => None,

@@ -9,6 +9,7 @@ mod command_line;
 mod dev;
 mod dispatch;
 mod drain;
+mod examples;
 mod explain;
 mod freeze;
 mod guard;

@@ -1,5 +1,7 @@
 //! Turns a draft into a [`Config`]: types, ranges, and what must hold between values. Collects every problem.
 
+mod storage;
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -8,24 +10,18 @@ use std::path::{Component, PathBuf};
 use std::time::Duration;
 
 use quorla_actors::sessions::SESSIONS_MAX;
-use quorla_ledger::limits::{
-    ENDED_ARRAY_BYTES_MAX, ENDED_ARRAYS_MAX, ENDED_BYTES_MAX, ENDED_JOBS_AGE_MAX, ENDED_JOBS_MAX, ENDED_TASKS_MAX,
-    EVENTS_AGE_MAX, EVENTS_BYTES_MAX, Limit, NODE_SLOTS_MAX,
-};
-use quorla_ledger::units::Millis;
+use quorla_ledger::limits::{Limit, NODE_SLOTS_MAX};
 
 use super::problem::{ProblemCode, Problems};
 use super::value::{self, Draft, Expected, Raw};
 use super::{
-    ClusterConfig, Config, DiskConfig, GossipConfig, HttpConfig, LeaseConfig, LimitsConfig, LogConfig, LogFormat,
-    MetricsConfig, NodeConfig, RaftConfig, ResourcesConfig, RetentionConfig, TransportConfig,
+    ClusterConfig, Config, GossipConfig, HttpConfig, LeaseConfig, LimitsConfig, LogConfig, LogFormat, MetricsConfig,
+    NodeConfig, RaftConfig, ResourcesConfig, TransportConfig,
 };
 use crate::abilities;
 use crate::identity::KeyFiles;
 
 const SEEDS_MAX: usize = 64;
-/// More than half of a disk is never kept free.
-const DISK_PERCENT_MAX: u32 = 50;
 /// Names of users that jobs may run as.
 const RUN_AS_MAX: usize = 64;
 
@@ -159,45 +155,6 @@ impl Reader<'_> {
             client_streams: self.count("limits.client_streams", 64, 1..=1_024),
             output_per_job_bytes: self.bytes("limits.output_per_job", "64MiB", 1 << 20..=1 << 40),
             output_per_node_bytes: self.bytes("limits.output_per_node", "4GiB", 1 << 20..=1 << 50),
-        }
-    }
-
-    fn disk(&mut self) -> DiskConfig {
-        let disk = DiskConfig {
-            low_percent: self.count("disk.low_percent", 10, 0..=DISK_PERCENT_MAX),
-            low_bytes: self.bytes("disk.low_bytes", "10GiB", 0..=1 << 50),
-            critical_percent: self.count("disk.critical_percent", 5, 0..=DISK_PERCENT_MAX),
-            critical_bytes: self.bytes("disk.critical_bytes", "5GiB", 0..=1 << 50),
-            ballast_bytes: self.bytes("disk.ballast", "64MiB", 0..=1 << 30),
-            check_every: self.duration("disk.check_every", "2s", MS * 100..=MINUTE),
-        };
-        for (critical, low, key, other) in [
-            (disk.critical_percent.into(), disk.low_percent.into(), "disk.critical_percent", "disk.low_percent"),
-            (disk.critical_bytes, disk.low_bytes, "disk.critical_bytes", "disk.low_bytes"),
-        ] {
-            if critical > low {
-                let message = format!("{key} ({critical}) must be at most {other} ({low}): it is the second level");
-                self.problem(ProblemCode::Conflict, key, message);
-            }
-        }
-        disk
-    }
-
-    /// Of the ledger's history: never more than the ledger's own bounds, and a little at least, or whoever waits for a job
-    /// would find nothing of it.
-    fn retention(&mut self) -> RetentionConfig {
-        let span = |Millis(ms)| Duration::from_millis(ms);
-        let most = |count: u64| u32::try_from(count).expect("the ledger's bounds in number are small");
-        RetentionConfig {
-            hot: self.duration("retention.hot", "7d", MINUTE..=span(ENDED_JOBS_AGE_MAX)),
-            jobs: self.count("retention.jobs", most(ENDED_JOBS_MAX), 100..=most(ENDED_JOBS_MAX)),
-            jobs_bytes: self.bytes("retention.jobs_bytes", "4GiB", 1 << 20..=ENDED_BYTES_MAX),
-            arrays: self.count("retention.arrays", most(ENDED_ARRAYS_MAX), 10..=most(ENDED_ARRAYS_MAX)),
-            tasks: self.count("retention.tasks", most(ENDED_TASKS_MAX), 1_000..=most(ENDED_TASKS_MAX)),
-            arrays_bytes: self.bytes("retention.arrays_bytes", "4GiB", 1 << 20..=ENDED_ARRAY_BYTES_MAX),
-            events: self.duration("retention.events", "1d", MINUTE..=span(EVENTS_AGE_MAX)),
-            events_bytes: self.bytes("retention.events_bytes", "256MiB", 1 << 18..=EVENTS_BYTES_MAX),
-            logs: self.duration("retention.logs", "7d", MINUTE..=DAY * 3_650),
         }
     }
 

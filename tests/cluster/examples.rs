@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Stdio;
 
+use quorla_tests::left_out::{Needs, leave_out};
 use quorla_tests::trial::{Trial, program, settings};
 use tokio::process::Command;
 
@@ -52,7 +53,7 @@ async fn a_sweep_reports_what_was_killed_for_its_memory_as_the_page_says() {
     let limits = trial.view_of(0).await.labels.contains_key("quorla.limits.memory");
     trial.stop().await;
     if !limits {
-        println!("left out: no memory limit here; it needs a cgroup that this user may write to (root, or delegated)");
+        leave_out(Needs::Cgroup, "jobs with a memory limit");
         return;
     }
     let printed = run("Sweep a parameter under a limit of memory").await;

@@ -9,6 +9,7 @@ use quorla_client::{
 };
 use quorla_tests::eventually::{eventually, eventually_holds};
 use quorla_tests::http;
+use quorla_tests::left_out::{Needs, leave_out};
 use quorla_tests::small_disk::{leave_free, may_mount, with_small_disk};
 use quorla_tests::trial::{Trial, settings, with};
 use tempfile::TempDir;
@@ -25,7 +26,7 @@ const SCRIPT: &str = "for word in one two three; do echo $word; until [ -e $GATE
 /// Nodes with small disks; nothing where that can't be.
 async fn on_small_disks() -> Option<(Trial, TempDir)> {
     if !may_mount() {
-        println!("left out: mounting a small disk needs root or user namespaces");
+        leave_out(Needs::Namespaces, "mounting a small disk");
         return None;
     }
     let directory = tempfile::tempdir().unwrap();

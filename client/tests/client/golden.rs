@@ -7,8 +7,8 @@ use std::fmt::Debug;
 
 use quorla_client::codec::{decode_body, encode_body};
 use quorla_client::{
-    AttemptOutcome, ErrorBody, ErrorCode, GapReason, JobState, JobTimeout, KillSignal, NodeRole, OutputStream,
-    RejectionReason, Reply, Request, Response, ScarceResource, TaskSet,
+    AttemptOutcome, ErrorBody, ErrorCode, GapReason, JobState, JobTimeout, KillSignal, ListOrder, NodeDisk, NodeRole,
+    NodeState, OutputStream, RejectionReason, Reply, Request, Response, ScarceResource, TaskSet,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -68,6 +68,9 @@ fn words_inside_of_them_keep_their_bytes() {
         "JobTimeout" => list::<JobTimeout>(line),
         "OutputStream" => list::<OutputStream>(line),
         "KillSignal" => list::<KillSignal>(line),
+        "NodeState" => list::<NodeState>(line),
+        "NodeDisk" => list::<NodeDisk>(line),
+        "ListOrder" => list::<ListOrder>(line),
         "TaskSet" => list::<TaskSet>(line),
         other => panic!("nothing checks {other}"),
     };

@@ -13,8 +13,9 @@ use quorla_ledger::{
 
 use super::{Committed, Fact, Invariant};
 
-/// Kill signals, grace and reports take no longer than this once nothing goes wrong.
-const SETTLES_WITHIN: Millis = Millis(10_000);
+/// Kill signals, grace and reports take no longer than this once nothing goes wrong; nor does the lease of a node that had given
+/// up what it ran, with its skew, which a new leader waits for from its own first entry.
+const SETTLES_WITHIN: Millis = Millis(14_000);
 
 /// See the module.
 #[derive(Debug, Default)]

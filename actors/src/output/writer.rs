@@ -136,7 +136,7 @@ impl Writer {
         if let Some(open) = self.open.get_mut(&whose.fence) {
             (open.next, open.withheld) = (next + 1, true);
         }
-        self.shared.set_progress(whose.fence, Progress { live_until: Some(next + 1) });
+        // Readers learn of it from the next record that is written, or from the end: what they could read has not grown.
         ::metrics::counter!(metrics::OUTPUT_WITHHELD_BYTES).increment(length(bytes));
     }
 

@@ -66,7 +66,7 @@ pub struct QueueFlow {
     pub submitted: u64,
     /// Attempts assigned.
     pub started: u64,
-    /// Jobs ended; tasks that never ran and ended with their array apart.
+    /// Jobs ended, tasks that ended with their array among them.
     pub ended: u64,
 }
 

@@ -59,6 +59,8 @@ struct Happened {
     submitted: Vec<(ids::JobId, u64)>,
     started: Vec<ids::JobId>,
     ended: Vec<ids::JobId>,
+    /// Tasks that ended together with their array.
+    closed: Vec<(ids::JobId, u32)>,
 }
 
 impl Measuring<'_> {
@@ -75,7 +77,10 @@ impl Measuring<'_> {
                     }
                     Event::AttemptAssigned { job, .. } => happened.started.push(*job),
                     Event::JobEnded(job) => happened.ended.push(*job),
-                    Event::TasksClosed { tasks, deadline, .. } => metrics::tasks_closed(*tasks, deadline.is_some()),
+                    Event::TasksClosed { array, tasks, deadline } => {
+                        metrics::tasks_closed(*tasks, deadline.is_some());
+                        happened.closed.push((*array, *tasks));
+                    }
                     _ => {}
                 }
             }
@@ -96,12 +101,14 @@ impl Measuring<'_> {
         tallies.iter().for_each(|(queue, tally)| self.flows.add(queue, *tally, now));
     }
 
-    /// Submits and starts by queue: of live jobs as the hot state knows it, of those that ended already from their records.
+    /// Submits, starts and tasks that ended with their array by queue: of live jobs as the hot state knows it, of those that ended already from their records.
     fn tallies(&self, happened: &Happened) -> BTreeMap<String, Tally> {
         let submitted =
             happened.submitted.iter().map(|(job, jobs)| (*job, Tally { submitted: *jobs, ..Tally::default() }));
         let started = happened.started.iter().map(|job| (*job, Tally { started: 1, ..Tally::default() }));
-        let each: Vec<(ids::JobId, Tally)> = submitted.chain(started).collect();
+        let closed = happened.closed.iter();
+        let closed = closed.map(|(array, tasks)| (*array, Tally { ended: u64::from(*tasks), ..Tally::default() }));
+        let each: Vec<(ids::JobId, Tally)> = submitted.chain(started).chain(closed).collect();
         let mut tallies = BTreeMap::<String, Tally>::new();
         let mut ended = Vec::new();
         for some in each.chunks(QUEUES_LOOKED_UP_MAX) {

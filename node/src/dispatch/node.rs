@@ -7,6 +7,7 @@ use quorla_client::{
 };
 use quorla_ledger::{
     Command, NodeView, command,
+    disk::DiskLevel,
     ids::{self, Fence, Principal},
     record::{JobState, NodeRecord},
     reply,
@@ -48,7 +49,7 @@ impl Dispatch {
         let Standing { record, free, reserved_for, held } = standing;
         let node = self.show_nodes(std::slice::from_ref(record), &self.inspections.all().await).remove(0);
         let state = state(record);
-        let takes_some = state == NodeState::Up && free.slots > 0;
+        let takes_some = state == NodeState::Up && record.disk == DiskLevel::Fine && free.slots > 0;
         NodeDetail {
             node,
             now_ms: self.consensus.ledger_time().0,

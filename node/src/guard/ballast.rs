@@ -20,7 +20,9 @@ pub(super) fn keep(data_dir: &Path, configured_bytes: u64, space: Space, thresho
     let (path, bytes) = (path(data_dir), configured_bytes.min(space.total / SHARE));
     let kept = fs::metadata(&path).map(|about| about.len()).ok();
     match kept {
-        Some(kept) if space.free < kept.max(1) || bytes == 0 => {
+        // Left by a node that ended before it had given the file its size.
+        Some(0) => remove(data_dir),
+        Some(kept) if space.free < kept || bytes == 0 => {
             tracing::warn!(bytes = kept, free = space.free, "the ballast is freed");
             remove(data_dir);
         }

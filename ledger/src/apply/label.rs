@@ -27,7 +27,7 @@ impl<R: Records> Transaction<'_, R> {
             return Ok(reply);
         }
         let mut record = self.node(*node)?.record.clone();
-        let before = record.operator_labels.clone();
+        let (before, in_force) = (record.operator_labels.clone(), record.labels_in_force().len());
         let registered = |label: &&String| record.labels.contains_key(*label) && !before.contains_key(*label);
         if let Some(label) = remove.iter().find(registered) {
             return Err(Refusal::LabelIsRegistered { label: label.clone() });
@@ -35,8 +35,10 @@ impl<R: Records> Transaction<'_, R> {
         record.operator_labels.retain(|label, _| !remove.contains(label));
         record.operator_labels.extend(set.clone());
         // A later registration may bring more: a node is not kept out by what operators say of it.
-        let labels = check::len(record.labels_in_force().len());
-        within(Limit::Labels, labels).map_err(Refusal::SpecIsInvalid)?;
+        let (labels, already) = (record.labels_in_force().len(), in_force);
+        if labels > already {
+            within(Limit::Labels, check::len(labels)).map_err(Refusal::SpecIsInvalid)?;
+        }
         if record.operator_labels != before {
             // Who waits for this node may not fit it any more; if it does, it reserves it again when overtaken.
             self.release_reservation(*node);

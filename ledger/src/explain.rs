@@ -77,7 +77,7 @@ impl Ledger {
             return Some((hot.rank, 0));
         }
         let (array, index) = job.of_task().unwrap_or((job, 0));
-        let array = self.hot.arrays.find(array)?;
+        let array = self.hot.arrays.find(array).filter(|array| array.progress.paused.is_none())?;
         let own = match self.hot.jobs.get(&job) {
             Some(hot) if hot.stage != Stage::Queued => return None,
             Some(_) => array.requeued.range(..job).take(AHEAD_COUNTED_MAX + 1).count(),

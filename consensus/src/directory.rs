@@ -15,9 +15,9 @@ use crate::{codec, sealed};
 
 /// The format that this version writes, and the newest one that it reads. Raised with every change to what is stored, also
 /// while nothing is released: what an older build wrote is then refused by name and not misread.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 /// The oldest format that this version reads.
-pub const FORMAT_VERSION_MIN: u32 = 2;
+pub const FORMAT_VERSION_MIN: u32 = 3;
 
 /// The Raft id of the founding storage, by definition.
 pub const FOUNDING_RAFT_ID: RaftId = RaftId(1);

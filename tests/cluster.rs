@@ -13,6 +13,7 @@ mod examples;
 mod explain;
 mod freeze;
 mod guard;
+mod install;
 mod jobs;
 mod kill;
 mod limits;

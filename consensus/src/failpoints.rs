@@ -145,7 +145,10 @@ mod armed {
         found.fired = true;
         match found.action {
             Action::Error => Err(io::Error::other(format!("failpoint {point}"))),
-            Action::Abort => std::process::abort(),
+            Action::Abort => {
+                tracing::error!("failpoint {point} ends this process");
+                std::process::abort()
+            }
             Action::Hang => {
                 let hung = DISARMED.wait_while(armed, |armed| armed.contains_key(&key));
                 drop(hung.unwrap_or_else(PoisonError::into_inner));

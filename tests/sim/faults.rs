@@ -182,7 +182,7 @@ impl World {
     pub(super) fn calm_down(&mut self) {
         assert_eq!(self.agenda.now(), BEGINNING.after(FAULTS_LAST), "the calm comes when it was set");
         self.calm_since = Some(self.agenda.now());
-        self.tell(&Fact::CalmBegins);
+        self.tell(&Fact::CalmBegins { at: self.agenda.now() });
         self.network.mend_all();
         for site in self.sites() {
             let reliefs = [Relief::Restart, Relief::Thaw, Relief::SetClock, Relief::HurryUp, Relief::FreeDisk];

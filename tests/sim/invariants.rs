@@ -64,8 +64,8 @@ pub(super) enum Fact<'f> {
     LeaderIsReady { site: Site, tables: &'f MemoryTables },
     /// Somebody looked at a replica.
     Looked { site: Site, replica: &'f Replica, thoroughly: bool },
-    /// Nothing goes wrong from now on.
-    CalmBegins,
+    /// Nothing goes wrong from now on, true time.
+    CalmBegins { at: Millis },
     /// The calm has lasted as long as it may.
     TimeIsUp { unfinished: &'f str },
     /// All has ended; what is stored at last.

@@ -13,9 +13,8 @@ use quorla_ledger::{
 
 use super::{Committed, Fact, Invariant};
 
-/// Kill signals, grace and reports take no longer than this once nothing goes wrong; nor does the lease of a node that had given
-/// up what it ran, with its skew, which a new leader waits for from its own first entry.
-const SETTLES_WITHIN: Millis = Millis(14_000);
+/// Kill signals, grace and reports take no longer than this once nothing goes wrong.
+const SETTLES_WITHIN: Millis = Millis(5_000);
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -24,8 +23,9 @@ pub(super) struct DrainsMove {
     drains: BTreeMap<NodeId, Drain>,
     /// Attempts that a drain stops, with their jobs.
     moved: BTreeMap<Fence, JobId>,
-    is_calm: bool,
-    /// Ledger time of the first entry in the calm.
+    /// True time.
+    calm_begins: Option<Millis>,
+    /// Ledger time of the first entry that was made in the calm; older ones may be applied in it.
     calm_from: Option<Millis>,
 }
 
@@ -36,7 +36,7 @@ impl Invariant for DrainsMove {
 
     fn hear(&mut self, fact: &Fact<'_>) -> Result<(), String> {
         match fact {
-            Fact::CalmBegins => self.is_calm = true,
+            Fact::CalmBegins { at } => self.calm_begins = Some(*at),
             Fact::Committed(committed) => self.follow(committed)?,
             _ => {}
         }
@@ -108,7 +108,7 @@ impl DrainsMove {
 
     /// In the calm, a moment after a deadline nothing runs there.
     fn keep_deadlines(&mut self, at: Millis) -> Result<(), String> {
-        if !self.is_calm {
+        if self.calm_begins.is_none_or(|begins| at < begins) {
             return Ok(());
         }
         let calm_from = *self.calm_from.get_or_insert(at);
